@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readableScanSql } from '../engine/index.js';
 import { collectDefinitions, defineEntity, defineFeatureView, parseDefinitions } from '../features/index.js';
-import type { Project } from '../project/index.js';
+import { materializeDirect } from '../materialization/index.js';
+import { materializationDeps, type Project } from '../project/index.js';
 import { openScan } from '../scans/index.js';
 import { stageRows } from '../staging/index.js';
 import { commitAppend, loadTable, planFiles, selectSnapshot } from '../tables/index.js';
@@ -75,6 +76,24 @@ export function newerRowsSql(size: BenchSize): string {
     ', ',
   );
   return `SELECT entity_id, event_ts AS event_timestamp, ${typed} FROM (${rows})`;
+}
+
+/**
+ * Makes the source and the view's online table, and adds runs of newer rows on top, each materialized.
+ * @param stepS seconds of event time between two runs
+ */
+export async function makeOnlineTable(
+  project: Project,
+  size: BenchSize,
+  added: { readonly runs: number; readonly rows: number; readonly stepS?: number },
+): Promise<void> {
+  await makeOnlineSource(project, size);
+  const deps = await materializationDeps(project);
+  await materializeDirect(deps, { view: ONLINE_VIEW });
+  for (let run = 0; run < added.runs; run += 1) {
+    await appendFeatures(project, size, run, added.rows, added.stepS);
+    await materializeDirect(deps, { view: ONLINE_VIEW });
+  }
 }
 
 /** Appends newer rows of random entities to the source. @param stepS seconds of event time between two runs */

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { parquetReader, quoteLiteral } from '../engine/index.js';
 import { currentSchema, currentSnapshot, parseSchema } from '../iceberg/index.js';
+import { syncPath } from '../processes/index.js';
 import type { Project } from '../project/index.js';
 import { localPathsOf } from '../scans/index.js';
 import { loadTable, planFiles } from '../tables/index.js';
 import type { BenchContext, BenchSize } from './job.js';
-import { syncPath } from './sync-path.js';
 import { openBenchProject } from './world.js';
 
 export const RECORDS: Readonly<Record<BenchSize, number>> = { S: 100_000, M: 1_000_000 };

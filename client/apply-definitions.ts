@@ -9,6 +9,7 @@ import {
 import { currentSchema, type Schema } from '../iceberg/index.js';
 import { onlineProblems } from '../online/index.js';
 import type { Project } from '../project/index.js';
+import { changedTables } from './changed-tables.js';
 import { type AppliedSchedules, DeclaredSchedules } from './declared-schedules.js';
 import { type PlannedTable, plannedTables } from './planned-tables.js';
 import { dropOnlineTables, incompatibleTables, onlineTablesToDrop } from './prune-online-tables.js';
@@ -97,11 +98,12 @@ async function applyWith(
       await checkOnlineNames(project, plan);
       if (!leaveSchedules) schedules = await declared.plan(plan);
       redefined = await redefinedViews(project, plan);
+      const tables = await changedTables(project, plan, changedViews(plan));
       droppedTables = [
         ...(await onlineTablesToDrop(project, plan)),
-        ...(await incompatibleTables(project, plan, changedViews(plan), options.prune === true)),
+        ...incompatibleTables(tables, options.prune === true),
       ];
-      planned = await plannedTables(project, plan, changedViews(plan), droppedTables);
+      planned = plannedTables(tables, droppedTables);
       await options.onPlan?.(plan, schedules, redefined, droppedTables, planned);
       if (!dryRun) await declared.deleteUndeclared(plan);
     },

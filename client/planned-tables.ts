@@ -1,10 +1,6 @@
 /** What the first run or write after an apply makes of the online tables of the views that it changes. */
-import { formatTableName } from '../catalogs/index.js';
-import { type ApplyPlan, type FeatureView, resolveView } from '../features/index.js';
 import { currentSchema, type Schema, sameType, typeToString } from '../iceberg/index.js';
-import { onlineLayout } from '../online/index.js';
-import { materializationDeps, type Project } from '../project/index.js';
-import { onlineTableOf } from './redefined-views.js';
+import type { ChangedTable } from './changed-tables.js';
 
 /** An online table that is to be made, or to get other columns. */
 export interface PlannedTable {
@@ -16,31 +12,19 @@ export interface PlannedTable {
 }
 
 /**
- * The tables by name; none of views that are not online, or whose tables are as they should be.
- * @param views those that the plan changes
+ * The tables by name; none of those that are as they should be.
  * @param dropped tables that the apply drops, which are made anew
  */
-export async function plannedTables(
-  project: Project,
-  plan: ApplyPlan,
-  views: readonly FeatureView[],
-  dropped: readonly string[],
-): Promise<readonly PlannedTable[]> {
-  const { settings } = await materializationDeps(project);
-  const planned: PlannedTable[] = [];
-  for (const { name, online, source } of views) {
-    if (!online) continue;
-    const view = resolveView(plan.result, name, currentSchema((await project.loadTable(source.table)).metadata));
-    const { identifier, schema } = onlineLayout(view, settings);
-    const table = formatTableName(identifier);
-    const metadata = dropped.includes(table) ? null : await onlineTableOf(project, plan, name);
-    const columns = columnChanges(metadata === null ? null : currentSchema(metadata), schema);
-    if (columns.length > 0) planned.push({ table, action: metadata === null ? 'create' : 'evolve', columns });
-  }
+export function plannedTables(tables: readonly ChangedTable[], dropped: readonly string[]): readonly PlannedTable[] {
+  const planned = tables.flatMap(({ table, layout, metadata }): readonly PlannedTable[] => {
+    const kept = dropped.includes(table) ? null : metadata;
+    const columns = columnChanges(kept === null ? null : currentSchema(kept), layout.schema);
+    return columns.length === 0 ? [] : [{ table, action: kept === null ? 'create' : 'evolve', columns }];
+  });
   return planned.toSorted((a, b) => (a.table < b.table ? -1 : 1));
 }
 
-/** Columns by name, the new ones last; those that go, too. */
+/** The columns that go, then those that are new or of another type. */
 function columnChanges(before: Schema | null, after: Schema): readonly string[] {
   const wanted = new Map(after.fields.map(({ name, type }) => [name, type]));
   const known = new Map(before?.fields.map(({ name, type }) => [name, type]));

@@ -1,12 +1,11 @@
 /** Online tables that an apply drops: those of views that it deletes, and those that cannot hold the rows of their views any more. */
 import { formatTableName } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
-import { type ApplyPlan, type FeatureView, resolveView } from '../features/index.js';
-import { currentSchema } from '../iceberg/index.js';
+import type { ApplyPlan } from '../features/index.js';
 import { purgeTable } from '../maintenance/index.js';
-import { incompatibility, incompatibleOnlineTable, onlineLayout } from '../online/index.js';
+import { incompatibility, incompatibleOnlineTable } from '../online/index.js';
 import { maintenanceDeps, materializationDeps, type Project } from '../project/index.js';
-import { onlineTableOf } from './redefined-views.js';
+import type { ChangedTable } from './changed-tables.js';
 
 /** Names of the online tables of the views that a plan deletes, as far as there are any. */
 export async function onlineTablesToDrop(project: Project, { changes }: ApplyPlan): Promise<readonly string[]> {
@@ -21,28 +20,15 @@ export async function onlineTablesToDrop(project: Project, { changes }: ApplyPla
 }
 
 /**
- * Names of the online tables that cannot hold the rows of their views as a plan defines these: other join keys, or keys of another type.
- * @param views the views that the plan changes
+ * Names of the online tables that cannot hold the rows of their views as these are defined now: other join keys, or keys of another type.
  * @throws ONLINE_TABLE_INCOMPATIBLE for the first of them unless tables may be dropped
  */
-export async function incompatibleTables(
-  project: Project,
-  plan: ApplyPlan,
-  views: Iterable<FeatureView>,
-  mayDrop: boolean,
-): Promise<readonly string[]> {
-  const { settings } = await materializationDeps(project);
+export function incompatibleTables(tables: readonly ChangedTable[], mayDrop: boolean): readonly string[] {
   const found: string[] = [];
-  for (const { name, online, source } of views) {
-    const metadata = online ? await onlineTableOf(project, plan, name) : null;
-    if (metadata === null) continue;
-    const view = resolveView(plan.result, name, currentSchema((await project.loadTable(source.table)).metadata));
-    const joinKeys = view.joinKeys.map((key) => key.name);
-    const layout = onlineLayout(view, settings);
-    const reason = incompatibility(metadata, layout, joinKeys);
+  for (const { view, table, layout, joinKeys, metadata } of tables) {
+    const reason = metadata === null ? null : incompatibility(metadata, layout, joinKeys);
     if (reason === null) continue;
-    const table = formatTableName(layout.identifier);
-    if (!mayDrop) throw incompatibleOnlineTable(table, name, reason);
+    if (!mayDrop) throw incompatibleOnlineTable(table, view, reason);
     found.push(table);
   }
   return found;

@@ -7,15 +7,12 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Ends the request when its body is late; null for a request without one. */
     arrivalTimer: NodeJS.Timeout | null;
-    /** Bytes of its body that were read, whether or not its head named them; 0 while none were, and where the handler reads them. */
-    bodyBytes: number;
   }
 }
 
 /** Answers 408 to requests whose bodies do not arrive in time, but for those that their handlers read. */
 export function limitArrival(app: FastifyInstance, ms: number): void {
   app.decorateRequest('arrivalTimer', null);
-  app.decorateRequest('bodyBytes', 0);
   app.addHook('onRequest', async (request) => {
     const { raw, routeOptions } = request;
     const hasBody = 'content-length' in raw.headers || 'transfer-encoding' in raw.headers;

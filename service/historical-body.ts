@@ -3,6 +3,7 @@ import { LosslessNumber } from 'lossless-json';
 import type { HistoricalFeaturesRequest } from '../client/index.js';
 import { parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
+import type { EntityValue } from '../features/index.js';
 import type { EngineType } from '../reduction/index.js';
 import { columnLength, type SelectionFields, selectionOf } from './body-parts.js';
 import { parseExactJson } from './exact-json.js';
@@ -89,7 +90,6 @@ function rowsOfColumns(columns: Readonly<Record<string, readonly unknown[]>>): r
 }
 
 type EntityRow = Extract<Retrieval['entities'], readonly unknown[]>[number];
-type EntityValue = string | number | bigint | boolean | { readonly number: string } | null;
 
 function entityRow(row: ReadonlyMap<string, unknown>, index: number): EntityRow {
   return new Map([...row].map(([name, value]) => [name, entityValue(value, name, index)]));

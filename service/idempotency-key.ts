@@ -17,11 +17,14 @@ declare module 'fastify' {
     apiKeyId: string | null;
     /** SHA-256 of the body in hex, of a request under an idempotency key. */
     bodyDigest: string | null;
+    /** Bytes of its body that were read, whether or not its head named them; 0 while none were, and where the handler reads them. */
+    bodyBytes: number;
   }
 }
 
-/** Notes the digest of a body whose request has a key. */
+/** Notes the size of a body, and its digest if the request has a key. */
 export function noteBody(request: FastifyRequest, body: Uint8Array): void {
+  request.bodyBytes = body.length;
   if (request.headers[HEADER] !== undefined) request.bodyDigest = createHash('sha256').update(body).digest('hex');
 }
 

@@ -16,7 +16,7 @@ import { batchRowsOf, type DataFrame, dataFrameOf, FEAST_DUMMY_KEY, rowCount } f
 import { IDEMPOTENCY_HEADER, idempotencyKeyOf } from './idempotency-key.js';
 import { PUSH_ANSWER, PUSH_REQUEST } from './push-schemas.js';
 import type { Route } from './route.js';
-import { SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
+import { SNAPSHOT_FORM, SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
 import type { WriteRoom } from './write-room.js';
 
 export interface PushDeps {
@@ -45,8 +45,7 @@ export function pushRoute({ online, writer, sourceWriter, room }: PushDeps, maxB
     answers: { 200: PUSH_ANSWER },
     errors: [404, 409, 410, 422, 429, 501, 503, 504],
     answerHeaders: {
-      'Moraine-Snapshots':
-        'The snapshots of online tables that have the rows: VIEW=SNAPSHOT-ID;sequence=NUMBER;table=UUID.',
+      'Moraine-Snapshots': `The snapshots of online tables that have the rows: ${SNAPSHOT_FORM}.`,
     },
     headers: IDEMPOTENCY_HEADER,
     handle: async (request, reply) => {

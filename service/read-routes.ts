@@ -11,6 +11,7 @@ import {
   MIN_SNAPSHOT_HEADER,
   parseMinSnapshots,
   requireReadViews,
+  SNAPSHOT_FORM,
   SNAPSHOTS_HEADER,
   STALENESS_HEADER,
   snapshotsText,
@@ -42,8 +43,7 @@ function onlineFeatures({ reader, metrics, answerLog, maxStalenessMs, maxEntitie
         'Snapshots that the answer must contain, as Moraine-Snapshots has them or as VIEW=SNAPSHOT-ID, with commas between them.',
     },
     answerHeaders: {
-      'Moraine-Snapshots':
-        'The snapshots that were read: VIEW=SNAPSHOT-ID;sequence=NUMBER;table=UUID, with commas between them.',
+      'Moraine-Snapshots': `The snapshots that were read: ${SNAPSHOT_FORM}, with commas between them.`,
       'Moraine-Staleness-Ms': 'How long ago the tables were looked at, in milliseconds.',
     },
     handle: async ({ body, headers }, reply) => {

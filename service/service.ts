@@ -251,9 +251,9 @@ function createApp(server: ServerConfig, { tls, log, sendError }: AppOptions): F
   app.removeAllContentTypeParsers();
   app.decorateRequest('apiKeyId', null);
   app.decorateRequest('bodyDigest', null);
+  app.decorateRequest('bodyBytes', 0);
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     try {
-      request.bodyBytes = body.length;
       noteBody(request, body);
       done(null, parseExactJson(body));
     } catch (error) {

@@ -9,6 +9,9 @@ export const SNAPSHOTS_HEADER = 'moraine-snapshots';
 export const STALENESS_HEADER = 'moraine-staleness-ms';
 export const MIN_SNAPSHOT_HEADER = 'moraine-min-snapshot';
 
+/** The form of a snapshot in the headers of answers, for the API document. */
+export const SNAPSHOT_FORM = 'VIEW=SNAPSHOT-ID;sequence=NUMBER;table=UUID';
+
 type SnapshotOfView = SnapshotName & { readonly view: string };
 
 /** The snapshots of an answer. A view that was never written has none, and is left out. */

@@ -5,7 +5,7 @@ import { IDEMPOTENCY_HEADER, idempotencyKeyOf } from './idempotency-key.js';
 import { type PushDeps, pushRoute } from './push-route.js';
 import type { Route } from './route.js';
 import { WRITE_ANSWER, WRITE_REQUEST } from './schemas.js';
-import { SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
+import { SNAPSHOT_FORM, SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
 
 export type WriteDeps = PushDeps;
 
@@ -32,7 +32,7 @@ function writeToOnlineStore({ writer, room }: WriteDeps): Route {
     answers: { 200: WRITE_ANSWER },
     errors: [404, 409, 422, 429, 501, 503, 504],
     answerHeaders: {
-      'Moraine-Snapshots': 'The snapshot that has the rows: VIEW=SNAPSHOT-ID;sequence=NUMBER;table=UUID.',
+      'Moraine-Snapshots': `The snapshot that has the rows: ${SNAPSHOT_FORM}.`,
     },
     headers: IDEMPOTENCY_HEADER,
     handle: async (request, reply) => {

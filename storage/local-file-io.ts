@@ -5,7 +5,7 @@ import { type FileHandle, link, open, readdir, readlink, stat, unlink } from 'no
 import { dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
 import { type LocalPath, type Location, localPath, PrefixMap, printableLocation } from '../locations/index.js';
-import { makeFolders } from '../processes/index.js';
+import { makeFolders, syncPath } from '../processes/index.js';
 import { AllowedRoots } from './allowed-roots.js';
 import { FileCache } from './file-cache.js';
 import {
@@ -282,14 +282,4 @@ async function writeDurably(path: string, content: Content): Promise<void> {
 /** Makes a folder and what is missing above it; new names are durable on return. */
 async function createFolder(folder: string): Promise<void> {
   for (const made of await makeFolders(folder)) await syncPath(dirname(made));
-}
-
-/** Forces a file's content, or a folder's entries, to disk. */
-async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,10 +1,10 @@
 /** Reads of decoded rows over HTTP, alone, while other reads have to decode, and while a retrieval runs. */
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quoteLiteral } from '../../engine/index.js';
 import { startService } from '../../service/index.js';
+import { forkProgram } from '../fork-program.js';
 import { ask, measureLoad } from '../http-load.js';
 import type { BenchContext, BenchJob, BenchSize } from '../job.js';
 import { figure } from '../job.js';
@@ -31,9 +31,7 @@ async function beside<T>(
   context: BesideContext,
   work: (times: () => number) => Promise<T>,
 ): Promise<[T, number]> {
-  const child = fork(process.argv[1] ?? '', [NAME, name, JSON.stringify(context)], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+  const child = forkProgram(NAME, name, context);
   let times = 0;
   child.on('message', () => (times += 1));
   const ended = once(child, 'exit');

@@ -1,7 +1,6 @@
 /** Online reads over HTTP, beside a bare route of the same web framework and beside Feast's own server on Redis. */
-import { type ChildProcess, execFile, fork, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fastify from 'fastify';
@@ -15,7 +14,9 @@ import { sizeOfFiles } from '../../staging/index.js';
 import { loadTable, planFiles, selectSnapshot } from '../../tables/index.js';
 import { projectRoot } from '../../test/support/paths.js';
 import { pythonEnvironment } from '../../test/support/python-environment.js';
+import { freePorts } from '../../workers/server/free-ports.js';
 import { debianProgram } from '../debian-programs.js';
+import { forkProgram } from '../fork-program.js';
 import { ask, decodeAll, digestOfAnswers, LOAD_NAMES, LOADS, measureLoad, measureLoads } from '../http-load.js';
 import { type BenchContext, type BenchJob, type Figure, figure } from '../job.js';
 import { Keys, online, readAll } from '../online-reads.js';
@@ -118,15 +119,6 @@ async function beside<T>(child: ChildProcess, work: () => Promise<T>): Promise<T
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { readonly port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 async function untilReady(isReady: () => Promise<boolean>): Promise<void> {
   while (!(await isReady().catch(() => false))) await sleep(100);
 }
@@ -138,7 +130,7 @@ async function measureFeast(context: BenchContext): Promise<Record<string, numbe
   await writeNewestRows(context, rows);
   const interpreter = pythonEnvironment(join(projectRoot, 'test/interop/requirements-feast-redis.txt'));
   const { path, env } = debianProgram('redis-server');
-  const [redisPort, port] = [await freePort(), await freePort()];
+  const [redisPort = 0, port = 0] = await freePorts(2);
   const args = ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
   const redis = spawn(path, args, { env: { ...process.env, ...env }, stdio: 'ignore' });
   const python = (...own: readonly string[]) => ['-W', 'ignore', ...own];
@@ -194,9 +186,7 @@ export const http: BenchJob = {
     /** As many processes as Feast's server has workers, each with half of the connections. */
     async two(context, measure) {
       const { service, close } = await serve(context);
-      const second = fork(process.argv[1] ?? '', [NAME, 'second', JSON.stringify(context)], {
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      });
+      const second = forkProgram(NAME, 'second', context);
       const figures = await beside(second, async () => {
         const [url] = (await once(second, 'message')) as [string];
         return await measure(() =>

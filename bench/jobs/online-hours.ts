@@ -1,19 +1,11 @@
 /** Online reads under each partition strategy: of entities that changed lately, of those that did not for two days, and of absent ones. */
 import { join } from 'node:path';
 import { type PartitionStrategy } from '../../features/index.js';
-import { materializeDirect } from '../../materialization/index.js';
 import { OnlineReader } from '../../online/index.js';
 import { materializationDeps } from '../../project/index.js';
 import { type BenchContext, type BenchJob, figure } from '../job.js';
 import { online, readAll } from '../online-reads.js';
-import {
-  appendFeatures,
-  checksumOfTable,
-  ENTITIES,
-  entitiesOfRun,
-  makeOnlineSource,
-  ONLINE_VIEW,
-} from '../online-source.js';
+import { checksumOfTable, ENTITIES, entitiesOfRun, makeOnlineTable } from '../online-source.js';
 import { openBenchProject } from '../world.js';
 
 const NAME = 'online-hours';
@@ -83,13 +75,7 @@ export const onlineHours: BenchJob = {
   async prepare(context) {
     for (const strategy of Object.values(STRATEGIES)) {
       const project = await openStrategy(context, strategy);
-      await makeOnlineSource(project, context.size);
-      const deps = await materializationDeps(project);
-      await materializeDirect(deps, { view: ONLINE_VIEW });
-      for (let hour = 0; hour < HOURS; hour += 1) {
-        await appendFeatures(project, context.size, hour, HOUR_ROWS, HOUR_S);
-        await materializeDirect(deps, { view: ONLINE_VIEW });
-      }
+      await makeOnlineTable(project, context.size, { runs: HOURS, rows: HOUR_ROWS, stepS: HOUR_S });
       await project.close();
     }
   },

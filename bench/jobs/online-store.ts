@@ -1,13 +1,12 @@
 /** Online reads and writes of a table in an S3 server that is some way off: first reads, parts that are not decoded, decoded parts, and commits. */
 import { join } from 'node:path';
 import { onlineWriteBatch } from '../../client/index.js';
-import { materializeDirect } from '../../materialization/index.js';
 import { OnlineReader } from '../../online/index.js';
 import { materializationDeps } from '../../project/index.js';
 import { measureTraffic, noTraffic } from '../../storage/index.js';
 import { type BenchContext, type BenchJob, figure } from '../job.js';
 import { Keys, online, readAll } from '../online-reads.js';
-import { appendFeatures, ENTITIES, FEATURE_NAMES, makeOnlineSource, ONLINE_VIEW } from '../online-source.js';
+import { ENTITIES, FEATURE_NAMES, makeOnlineTable, ONLINE_VIEW } from '../online-source.js';
 import { openStoreProject, startStore } from '../store.js';
 
 const NAME = 'online-store';
@@ -31,12 +30,12 @@ async function open(context: BenchContext, latencyMs: number) {
 }
 
 /** Milliseconds of single reads, each of keys that are far from those of the others, and the requests that they took together. */
-async function coldReads(reader: OnlineReader, from: number) {
+async function coldReads(reader: OnlineReader, keys: Keys) {
   const traffic = noTraffic();
-  const { p50, p99 } = await measureTraffic(traffic, () =>
-    online(reader, STALENESS).latencies(COLD_READS, (place) => new Keys(1).only(from + place)),
+  const { p50 } = await measureTraffic(traffic, () =>
+    online(reader, STALENESS).latencies(COLD_READS, (place) => keys.only(place + 1)),
   );
-  return { p50, p99, requests: traffic.requests / COLD_READS };
+  return { p50, requests: traffic.requests / COLD_READS };
 }
 
 const rowOf = (entity: number, run: number) => ({
@@ -52,33 +51,27 @@ export const onlineStore: BenchJob = {
   runs: 1,
   async prepare(context) {
     const { project, close } = await open(context, 0);
-    await makeOnlineSource(project, context.size);
-    const deps = await materializationDeps(project);
-    await materializeDirect(deps, { view: ONLINE_VIEW });
-    for (let run = 0; run < RUNS; run += 1) {
-      await appendFeatures(project, context.size, run, RUN_ROWS);
-      await materializeDirect(deps, { view: ONLINE_VIEW });
-    }
+    await makeOnlineTable(project, context.size, { runs: RUNS, rows: RUN_ROWS });
     await close();
   },
   variants: {
     async ours(context, measure) {
       const { project, close } = await open(context, LATENCY_MS);
       const deps = await materializationDeps(project);
+      const keys = new Keys(ENTITIES[context.size]);
       const limits = { readTimeoutMs: 60_000, queueTimeoutMs: 60_000 };
       const figures = await measure(async () => {
         const began = performance.now();
         const reader = new OnlineReader({ ...deps, ...limits });
-        await reader.getOnlineFeatures({ view: ONLINE_VIEW, ...new Keys(1).only(0) });
+        await reader.getOnlineFeatures({ view: ONLINE_VIEW, ...keys.only(0) });
         const firstMs = performance.now() - began;
-        const far = await coldReads(reader, 1);
+        const far = await coldReads(reader, keys);
         await reader.close();
 
         const again = new OnlineReader({ ...deps, ...limits });
-        await again.getOnlineFeatures({ view: ONLINE_VIEW, ...new Keys(1).only(0) });
-        const near = await coldReads(again, 1);
+        await again.getOnlineFeatures({ view: ONLINE_VIEW, ...keys.only(0) });
+        const near = await coldReads(again, keys);
         await readAll(again, ENTITIES[context.size]);
-        const keys = new Keys(ENTITIES[context.size]);
         const hot = await online(again, STALENESS).latencies(20_000, () => keys.uniform(1));
         const hundred = await online(again, STALENESS).latencies(2_000, () => keys.uniform(100));
         const looked = await online(again, {}).latencies(100, () => keys.uniform(1));

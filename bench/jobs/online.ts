@@ -11,7 +11,15 @@ import { freePorts } from '../../workers/server/free-ports.js';
 import { ask } from '../http-load.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
 import { Keys, online, readAll } from '../online-reads.js';
-import { appendFeatures, checksumOfTable, ENTITIES, makeOnlineSource, ONLINE_VIEW, sleep } from '../online-source.js';
+import {
+  appendFeatures,
+  checksumOfTable,
+  ENTITIES,
+  makeOnlineSource,
+  makeOnlineTable,
+  ONLINE_VIEW,
+  sleep,
+} from '../online-source.js';
 import { benchCatalog, openBenchProject } from '../world.js';
 
 const NAME = 'online';
@@ -63,13 +71,7 @@ export const onlineReads: BenchJob = {
   runs: 1,
   async prepare(context) {
     const project = await openBenchProject(context.dataFolder);
-    await makeOnlineSource(project, context.size);
-    const deps = await materializationDeps(project);
-    await materializeDirect(deps, { view: ONLINE_VIEW });
-    for (let run = 0; run < RUNS; run += 1) {
-      await appendFeatures(project, context.size, run, RUN_ROWS);
-      await materializeDirect(deps, { view: ONLINE_VIEW });
-    }
+    await makeOnlineTable(project, context.size, { runs: RUNS, rows: RUN_ROWS });
     await project.close();
   },
   programs: {

@@ -1,5 +1,5 @@
 /** Pushes over HTTP at a fixed rate, beside reads, compaction and expiry. */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { compactDirect } from '../../maintenance/index.js';
 import { materializeDirect } from '../../materialization/index.js';
@@ -7,6 +7,7 @@ import { runBehind, threadIds } from '../../processes/index.js';
 import { compactDeps, maintenanceDeps, materializationDeps } from '../../project/index.js';
 import { startService } from '../../service/index.js';
 import { expireOnce } from '../../test/support/maintain-once.js';
+import { forkProgram } from '../fork-program.js';
 import { decodeAll } from '../http-load.js';
 import { type BenchContext, type BenchJob, figure } from '../job.js';
 import { ENTITIES, makeOnlineSource, ONLINE_VIEW, sleep } from '../online-source.js';
@@ -29,12 +30,6 @@ async function serve(context: BenchContext) {
   while (!(await fetch(`${service.url}/ready`)).ok) await sleep(100);
   await decodeAll(service.url, ENTITIES[context.size]);
   return { project, service };
-}
-
-function program(name: string, context: unknown): ChildProcess {
-  return fork(process.argv[1] ?? '', [NAME, name, JSON.stringify(context)], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
 }
 
 async function message<T>(child: ChildProcess): Promise<T> {
@@ -76,11 +71,11 @@ export const pushes: BenchJob = {
       await materializeDirect(await materializationDeps(made), { view: ONLINE_VIEW });
       await made.close();
       const { project, service } = await serve(context);
-      const other = program('other', context);
+      const other = forkProgram(NAME, 'other', context);
       const otherUrl = await message<string>(other);
-      const upkeep = program('upkeep', context);
+      const upkeep = forkProgram(NAME, 'upkeep', context);
       const load: PushLoad = { url: service.url, otherUrl, entities: ENTITIES[context.size], seconds: SECONDS };
-      const figures = await measure(() => message<PushFigures>(program('load', load))).finally(() => {
+      const figures = await measure(() => message<PushFigures>(forkProgram(NAME, 'load', load))).finally(() => {
         for (const child of [upkeep, other]) child.kill('SIGKILL');
       });
       await service.close();

@@ -1,5 +1,4 @@
 /** A sink that commits once a second for an hour, with compaction and expiry beside it: whether planning, committing and metadata stay as they were. */
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { jsonObjects } from '../../client/index.js';
@@ -17,6 +16,7 @@ import { localPathsOf } from '../../scans/index.js';
 import { IcebergSink } from '../../sink/index.js';
 import { loadTable, planFiles, readSnapshotManifests } from '../../tables/index.js';
 import { expireOnce } from '../../test/support/maintain-once.js';
+import { forkProgram } from '../fork-program.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
 import { sleep } from '../online-source.js';
 import { filesOf, openBenchProject } from '../world.js';
@@ -204,9 +204,7 @@ async function upkeep(context: BenchContext): Promise<void> {
 
 /** Works beside a program of this job. @throws if that ends before the work does */
 async function beside<T>(context: BenchContext, work: () => Promise<T>): Promise<T> {
-  const child: ChildProcess = fork(process.argv[1] ?? '', [NAME, 'upkeep', JSON.stringify(context)], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+  const child = forkProgram(NAME, 'upkeep', context);
   const ended = once(child, 'exit').then(() => Promise.reject(new Error('the upkeep has ended early')));
   try {
     return await Promise.race([work(), ended]);

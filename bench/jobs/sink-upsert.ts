@@ -5,12 +5,12 @@ import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { type Engine, parquetReader, quoteLiteral } from '../../engine/index.js';
 import { currentSchema, currentSnapshot, type DataFile, parseSchema } from '../../iceberg/index.js';
 import { localPath } from '../../locations/index.js';
+import { syncPath } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { IcebergSink, type SinkRecords } from '../../sink/index.js';
 import { stageRows } from '../../staging/index.js';
 import { commitAppend, loadTable, planFiles, type Table } from '../../tables/index.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
-import { syncPath } from '../sync-path.js';
 import { openBenchProject } from '../world.js';
 
 const NAME = 'sink-upsert';

@@ -95,41 +95,40 @@ export function formatPlan(plan: ApplyPlan): string {
 
 /** Changes of schedules as lines like those of the plan; those that stay are left out. */
 export function formatSchedules({ changes }: AppliedSchedules): string {
-  return changes
-    .filter(({ action }) => action !== 'unchanged')
-    .flatMap(({ action, id, fields }) => [
+  const changed = changes.filter(({ action }) => action !== 'unchanged');
+  return asLines(
+    changed.flatMap(({ action, id, fields }) => [
       `${SIGNS[action]} schedule ${printable(id)}`,
       ...(action === 'change' ? formatFields(fields) : []),
-    ])
-    .map((line) => `${line}\n`)
-    .join('');
+    ]),
+  );
 }
+
+const asLines = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
 
 /** The online tables that are dropped. */
 export function formatDropped(tables: readonly string[]): string {
-  return tables.map((table) => `- online table ${printable(table)}, with its files\n`).join('');
+  return asLines(tables.map((table) => `- online table ${printable(table)}, with its files`));
 }
 
 /** The online tables that the first run or write after the apply makes, or gives other columns. */
 export function formatPlannedTables(tables: readonly PlannedTable[]): string {
-  return tables
-    .flatMap(({ table, action, columns }) => [
+  return asLines(
+    tables.flatMap(({ table, action, columns }) => [
       `${action === 'create' ? '+' : '~'} online table ${printable(table)}, by the first run or write`,
       ...columns.map((column) => `    ${printable(column)}`),
-    ])
-    .map((line) => `${line}\n`)
-    .join('');
+    ]),
+  );
 }
 
 /** The views that have to be materialized, with what was changed in each since its last run. */
 export function formatRedefined(views: readonly RedefinedView[]): string {
-  return views
-    .flatMap(({ view, changes }) => [
+  return asLines(
+    views.flatMap(({ view, changes }) => [
       `! feature view ${printable(view)} must be materialized`,
       ...changes.map((change) => `    ${printable(change)}`),
-    ])
-    .map((line) => `${line}\n`)
-    .join('');
+    ]),
+  );
 }
 
 function remedyOf(views: readonly RedefinedView[]): string {

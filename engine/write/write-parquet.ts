@@ -1,6 +1,6 @@
 /** Writing rows as data files: Parquet with Iceberg field ids, at most one file for each partition. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBValue } from '@duckdb/node-api';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
@@ -15,6 +15,7 @@ import {
   typeToString,
 } from '../../iceberg/index.js';
 import { type LocalPath, type Location, localPath } from '../../locations/index.js';
+import { syncPath } from '../../processes/index.js';
 import type { Connection } from '../connection.js';
 import { classifyDuckDbError } from '../duckdb-error.js';
 import {
@@ -426,27 +427,17 @@ function renameInto(folder: LocalPath): NonNullable<ParquetWrite['publish']> {
     const done: string[] = [];
     try {
       for (const { path, name } of files) {
-        await makeDurable(path);
+        await syncPath(path);
         await rename(path, join(folder, name));
         done.push(join(folder, name));
       }
-      if (files.length > 0) await makeDurable(folder);
+      if (files.length > 0) await syncPath(folder);
       return done;
     } catch (error) {
       await Promise.all(done.map((path) => rm(path, { force: true })));
       throw error;
     }
   };
-}
-
-/** Forces a file's content, or a folder's entries, to disk: a commit must not outlive its files. */
-async function makeDurable(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Partition tuples of the files; values too long for a name are read from the file's first row. */

@@ -132,9 +132,11 @@ it('reads online views from their tables and others from the source, in the orde
     [present(2, 20), present(1, 10)],
     [NOT_FOUND, NOT_FOUND],
   ]);
-  expect(snapshots).toMatchObject([
+  const served = { view: 'served', table: 'moraine_online.served', snapshotId: commit?.snapshotId };
+  const uuid: unknown = expect.stringMatching(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
+  expect(snapshots).toEqual([
     { view: 'readings', table: 'demo.source', snapshotId: source },
-    { view: 'served', table: 'moraine_online.served', snapshotId: commit?.snapshotId },
+    { ...served, sequenceNumber: 1n, tableUuid: uuid },
   ]);
   const turned = await read({ ...both, views: ['served', 'readings'], fullFeatureNames: true });
   expect(turned.rows[0]).toEqual([present(1, 10), present(2, 20)]);
