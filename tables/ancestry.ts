@@ -27,8 +27,8 @@ export function ancestryText(base: TableMetadata, sequenceNumber: bigint): strin
 }
 
 /**
- * Whether the snapshot that got a sequence number is the current one or an ancestor of it, also once it has expired. False where nobody knows: its
- * descendants that had recorded it are gone, too.
+ * Whether the current snapshot or an ancestor of it has a sequence number, also once that one has expired. False where nobody knows: no snapshot
+ * that is left has recorded it.
  */
 export function isInAncestry(metadata: TableMetadata, sequenceNumber: bigint): boolean {
   return currentRanges(metadata).some(({ first, last }) => first <= sequenceNumber && sequenceNumber <= last);

@@ -57,7 +57,7 @@ export class TopicReader {
   }
 
   /**
-   * Records as they come, partitions in turn; an empty list: none came for a while. Where the reading of partitions begins is told before any of their records.
+   * Gives records as they come, partitions in turn; an empty list: none came for a while. Each partition's beginning comes before its records.
    * @param committed where partitions are read on, by source partition; others from the beginnings of their logs, and where it has others of the topic, from offset 0:
    *   those were added since
    * @param untilEnd ends the reading at the end offsets of its start

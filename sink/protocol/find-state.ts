@@ -43,7 +43,7 @@ export async function companionStateOf(table: StateTable, sink: string): Promise
 }
 
 /**
- * Whether a batch is in the history of the current snapshot, as far as the table tells it.
+ * Whether the history of the current snapshot has a batch, as far as the table tells.
  * @param readsOlder whether older metadata files are asked, too: for batches before the last ones
  * @throws as {@link sinkStateOf}
  */
@@ -117,7 +117,7 @@ async function* statesOf(
 }
 
 /**
- * Where partitions begin of which any state of a sink had a position, rolled back or not: a partition that a base has lost may not begin elsewhere.
+ * Where each partition begins that any state of a sink knows, rolled back or not: one that a base has lost begins there again.
  * @returns positions, and of them those other than 0
  * @throws MoraineError `SINK_POSITION_UNKNOWN` if the property is damaged
  */

@@ -80,8 +80,8 @@ export class LetterOracle {
   }
 
   /**
-   * In the end each record that is no row has a dead letter: one, unless the table was rolled back and the record was read again; then all of them have one id. Those
-   * that were rolled back may be missing.
+   * In the end each record that is no row has one dead letter. A record that was read again after a rollback may have several, of one id; letters that were rolled back
+   * may be missing.
    * @param batches those in the history of the sink
    */
   requireComplete(
