@@ -198,6 +198,11 @@ export class OnlineReader {
     await this.#pointers.get(view)?.committed(table);
   }
 
+  /** Ends when the states of its views that are known are decoded as far as those before them were. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#pointers.values()].map((pointer) => pointer.settled()));
+  }
+
   async #findBy(definitions: Definitions, request: OnlineRequest, time: ReadTime): Promise<FoundRows> {
     const compiled = this.#compiler.compile(definitions, request);
     const bound = await this.#looking(request, compiled.views, time, () => this.#bind(compiled, request));

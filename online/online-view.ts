@@ -53,6 +53,7 @@ export class OnlineView {
   readonly index: FileIndex;
   /** Parts of it that are decoded. */
   readonly decoded: DecodedTable;
+  #carrying: Promise<void> | undefined;
   /** Whether it is read from files of earlier snapshots: see {@link bridgedTo}. */
   readonly #isBridge: boolean;
   /** By the list of files, then by the features. */
@@ -89,11 +90,37 @@ export class OnlineView {
     const index = await FileIndex.load(table, schema, columns, before?.index);
     const isAlike = before !== undefined && readsAlike(before, table, schema, columns);
     const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined, partRows);
-    if (isAlike && index.lacksFilesOf(before.index)) {
-      const held = heldCells(before.decoded);
-      await carryRows(decoded, before.decoded, held, await compactionsBetween(before.index, index, table));
-    }
-    return new OnlineView(name, table, columns, index, decoded);
+    const view = new OnlineView(name, table, columns, index, decoded);
+    if (isAlike) view.#carryFrom(before);
+    return view;
+  }
+
+  /** Ends when the rows that are decoded of the snapshot before have gone over to files that compactions wrote; undefined: they have. Never fails. */
+  get carrying(): Promise<void> | undefined {
+    return this.#carrying;
+  }
+
+  /** It takes long where much was written anew. Who reads it meanwhile decodes what is needed. */
+  #carryFrom(before: OnlineView): void {
+    const isRewritten = this.index.lacksFilesOf(before.index);
+    const carrying = before.#carrying;
+    if (!isRewritten && carrying === undefined) return;
+    const carry = async (held: ReturnType<typeof heldCells>): Promise<void> => {
+      const compactions = await compactionsBetween(before.index, this.index, this.table);
+      await carryRows(this.decoded, before.decoded, held, compactions);
+    };
+    const follow = async (): Promise<void> => {
+      await carrying;
+      this.decoded.goOnFrom(before.decoded);
+      if (isRewritten) await carry(heldCells(before.decoded));
+    };
+    // What is decoded now may be given up while the compactions are looked at.
+    const work = carrying === undefined ? carry(heldCells(before.decoded)) : follow();
+    this.#carrying = work
+      .catch(() => undefined)
+      .then(() => {
+        this.#carrying = undefined;
+      });
   }
 
   /**

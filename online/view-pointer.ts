@@ -105,6 +105,11 @@ export class ViewPointer {
     this.#least = { snapshot, atMs };
   }
 
+  /** Ends when the newest state that is known is served from its own files, or cannot be. */
+  async settled(): Promise<void> {
+    for (let work = this.#preparing; work !== undefined; work = this.#preparing ?? this.#bridging) await work;
+  }
+
   /** Looks again, if the view was looked for before. Who needs the state sees an error, not this. */
   async refresh(): Promise<void> {
     if (this.#made === undefined) return;
@@ -174,6 +179,7 @@ export class ViewPointer {
   }
 
   async #prepare(next: OnlineView, before: OnlineView): Promise<void> {
+    await next.carrying;
     const isHeldBack = await prepareParts(this.#deps.loader, next.decoded, before.decoded);
     this.#preparing = undefined;
     const newest = this.#newest;

@@ -39,7 +39,7 @@ export function heldCells(table: DecodedTable): ReadonlyMap<string, HeldCell> {
 }
 
 /**
- * Fills the slots of a table that nobody reads yet.
+ * Fills the slots of a table, but for those that reads have filled meanwhile.
  * @param held the cells of the table before it, as they were when this one was made of it
  * @param compactions all that happened in between, but for appends
  */
@@ -195,7 +195,8 @@ class Carrying {
       const some = (await this.#newest(rows[slot.range])).map(allRows);
       const fromUs = some.length === 0 ? behind.part.fromUs : later(behind.part.fromUs, this.#fromUs);
       const part = await partOf(behind.part, some, this.#turns, fromUs);
-      slot.behind = { ...behind, part, files: behind.files.filter((file) => !written.has(file)) };
+      if (slot.behind === behind)
+        slot.behind = { ...behind, part, files: behind.files.filter((file) => !written.has(file)) };
     }
   }
 
@@ -208,12 +209,14 @@ class Carrying {
     const ranges = splitRanges(chosen, decoded, { keyType: this.#next.keyType, partRows, rangeRows });
     if (ranges !== chosen)
       byRange = await this.#gather(await rowsByRange(byRange, this.#next.keyType, ranges, this.#turns));
-    cell.setRanges(ranges);
-    for (const slot of cell.slots) {
-      const part = new Part(new Segment(byRange[slot.range] as Rows), null, this.#fromUs);
-      slot.behind = { part, files: missing, isWider: false };
+    const parts: Part[] = [];
+    for (const of of byRange) {
+      parts.push(new Part(new Segment(of), null, this.#fromUs));
       await this.#turns.give();
     }
+    if (cell.isBegun) return;
+    cell.setRanges(ranges);
+    for (const slot of cell.slots) slot.behind = { part: parts[slot.range] as Part, files: missing, isWider: false };
   }
 
   /** Rows that compactions wrote. */

@@ -53,6 +53,11 @@ export class Slot {
     this.range = range;
     this.behind = behind;
   }
+
+  /** Whether it is still one of its cell: a cell that nothing was decoded of may get others. */
+  get isCurrent(): boolean {
+    return this.cell.slots[this.range] === this;
+  }
 }
 
 /** Files with the event times of their rows. */
@@ -101,28 +106,43 @@ export class Cell {
     return this.#slots;
   }
 
+  /** Gives it empty slots. */
   setRanges(ranges: KeyRanges): void {
     this.#ranges = ranges;
     this.#rangedRows = this.recordCount;
     this.#slots = Array.from({ length: ranges.count }, (_, range) => new Slot(this, range));
   }
 
+  /** Whether reads have been given something to go on from: a part, or ranges that were chosen for them. */
+  get isBegun(): boolean {
+    const isChosen = this.#ranges !== undefined && this.recordCount > BigInt(this.partRows);
+    return isChosen || this.#slots.some(({ part, behind }) => part !== null || behind !== null);
+  }
+
   /** The cell of these files, with all that this one has decoded and that is still right: this one itself if nothing has changed. */
   next(given: FilesOfCell): Cell {
-    const { files } = given;
     const next = new Cell(this.#keyType, given, this.partRows);
-    const isKept = [...this.#fingerprints].every(([location, deletes]) => next.#fingerprints.get(location) === deletes);
-    if (isKept && files.length === this.files.length) return this;
-    if (!isKept || this.#ranges === undefined) return next;
-    const isDecoded = this.#slots.every(({ part, behind }) => part !== null || behind !== null);
-    if (!isDecoded && next.recordCount > this.#mostRows) return next;
-    const added = files.filter(({ location }) => !this.#fingerprints.has(location));
-    const decoded = this.#slots.map(({ part, behind }) => (part ?? behind?.part)?.segments ?? []);
-    const { partRows, rangeRows } = this;
-    next.#ranges = splitRanges(this.#ranges, decoded, { keyType: this.#keyType, partRows, rangeRows });
-    next.#rangedRows = isDecoded ? next.recordCount : this.#rangedRows;
-    next.#slots = narrowerSlots(next, next.#ranges, this.#slots, this.#ranges, added);
+    if (next.#hasFilesOf(this) && next.files.length === this.files.length) return this;
+    next.goOnFrom(this);
     return next;
+  }
+
+  /** Takes over what the cell of an earlier snapshot has decoded and what is still right, unless it has begun by itself. */
+  goOnFrom(before: Cell): void {
+    if (this.isBegun || before.#ranges === undefined || !this.#hasFilesOf(before)) return;
+    const isDecoded = before.#slots.every(({ part, behind }) => part !== null || behind !== null);
+    if (!isDecoded && this.recordCount > before.#mostRows) return;
+    const added = this.files.filter(({ location }) => !before.#fingerprints.has(location));
+    const decoded = before.#slots.map(({ part, behind }) => (part ?? behind?.part)?.segments ?? []);
+    const { partRows, rangeRows } = this;
+    this.#ranges = splitRanges(before.#ranges, decoded, { keyType: this.#keyType, partRows, rangeRows });
+    this.#rangedRows = isDecoded ? this.recordCount : before.#rangedRows;
+    this.#slots = narrowerSlots(this, this.#ranges, before.#slots, before.#ranges, added);
+  }
+
+  /** Whether the rows of another cell's files are those that they are here. */
+  #hasFilesOf(other: Cell): boolean {
+    return [...other.#fingerprints].every(([location, deletes]) => this.#fingerprints.get(location) === deletes);
   }
 
   /** Beyond so many rows the ranges are chosen anew, if some of them are not decoded: nobody knows how those have grown. */

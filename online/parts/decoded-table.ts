@@ -128,6 +128,15 @@ export class DecodedTable implements DecodableFiles {
     return applyTransform({ kind: 'bucket', numBuckets }, this.keyType, key) as number;
   }
 
+  /** Takes over what an earlier snapshot has decoded since this one was made of it. */
+  goOnFrom(before: DecodedTable): void {
+    const known = new Map(before.cells());
+    for (const [name, cell] of this.cells()) {
+      const old = known.get(name);
+      if (old !== undefined && old !== cell) cell.goOnFrom(old);
+    }
+  }
+
   /** Cells with other files than an earlier snapshot has, of which that has decoded something, and new ones. */
   changedSince(before: DecodedTable): readonly ChangedCell[] {
     const known = new Map(before.cells());

@@ -99,7 +99,7 @@ export class PartLoader {
         const ranges = await doShared(decoding(table, 'choose ranges', [cell]), () =>
           this.#engine.withConnection((connection) => chooseRanges(connection, table, cell.files, cell.rangeRows)),
         );
-        cell.setRanges(ranges);
+        if (cell.ranges === undefined) cell.setRanges(ranges);
       });
       this.#ranges.set(cell, queued);
       const forget = (): boolean => this.#ranges.delete(cell);
@@ -184,7 +184,7 @@ export class PartLoader {
       );
       for (const load of batch) {
         const part = parts.get(load.slot) as Part;
-        this.#cache.keep(load.slot, part);
+        if (load.slot.isCurrent) this.#cache.keep(load.slot, part);
         this.#settle(load, () => load.finish(part));
       }
     } catch (error) {

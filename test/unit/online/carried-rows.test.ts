@@ -22,6 +22,7 @@ import { Lab } from '../../support/materialization-lab.js';
 const us = (seconds: number): bigint => BigInt(seconds) * 1_000_000n;
 const NOW = us(1_000_000);
 const KEYS = 40_000;
+const COMPACT = { table: 'moraine_online.readings', strategy: 'latest' } as const;
 
 let lab: Lab;
 let reader: OnlineReader;
@@ -56,16 +57,13 @@ async function locations(): Promise<readonly string[]> {
   return (await filesOf(await lab.online())).map(({ file }) => file.filePath);
 }
 
-/** Compacts and tells the reader. @returns how many files came and went */
+/** Compacts, tells the reader and waits until the new files are served. @returns how many files came and went */
 async function compact(request: Partial<CompactRequest> = {}) {
   const before = await locations();
-  await compactDirect(
-    compactDeps(lab, lab.definitions),
-    { table: 'moraine_online.readings', strategy: 'latest', ...request },
-    { nowUs: NOW },
-  );
+  await compactDirect(compactDeps(lab, lab.definitions), { ...COMPACT, ...request }, { nowUs: NOW });
   const after = await locations();
   await reader.committed('readings', await lab.online());
+  await reader.settled();
   return {
     added: after.filter((path) => !before.includes(path)),
     removed: before.filter((path) => !after.includes(path)).length,
@@ -133,6 +131,29 @@ it('many rows that go to their buckets, and buckets that are written anew', asyn
   expect(await partsDecoded(() => values(ALL))).toBe(0);
 });
 
+it('commits beside rows that go over are served without waiting for that', async () => {
+  await run(10, { to: 2 * KEYS });
+  for (const at of [20, 30, 40]) await run(at, { from: at * 100, to: at * 100 + KEYS });
+  await values([...ALL, ...ALL.map((key) => key + KEYS)], NOW, {});
+  const { carried } = reader.cacheStats;
+  await compactDirect(compactDeps(lab, lab.definitions), COMPACT, { nowUs: NOW });
+  const states = [await lab.online()];
+  for (const at of [50, 60, 70]) {
+    await run(at, { from: 5_000, to: 5_002, isTold: false });
+    states.push(await lab.online());
+  }
+  for (const state of states) await reader.committed('readings', state);
+  // Files of before the compaction answer reads of the present.
+  const present = async (): Promise<unknown> => await values([4_000, 5_000, 5_001, 7_000], BigInt(Date.now()) * 1_000n);
+  expect(await present()).toEqual([4_040, 5_070, 5_071, 7_040]);
+  expect(reader.cacheStats.carried).toBe(carried);
+  expect(await partsDecoded(() => reader.settled())).toBe(1);
+  expect(reader.cacheStats.carried).toBeGreaterThan(carried);
+  expect(await partsDecoded(present)).toBe(0);
+  expect(await present()).toEqual([4_040, 5_070, 5_071, 7_040]);
+  expect(await values([4_000, 5_000, 5_001, 7_000])).toEqual([4_040, 5_070, 5_071, 7_040]);
+});
+
 it('rows that went over to one file, and from there to their buckets', async () => {
   await run(10);
   for (const at of [20, 21, 22, 23]) await run(at, { from: at * 1_000, to: at * 1_000 + 1_500 });
@@ -161,8 +182,7 @@ it.each([
   for (const at of [20, 30, 40, 50]) await run(at, { from: at * 100, to: at * 100 + count });
   await values(ALL, NOW, {});
   const deps = compactDeps(lab, lab.definitions);
-  const request = { table: 'moraine_online.readings', strategy: 'latest' } as const;
-  const { planLocation, groups } = await planCompaction(deps, request, { nowUs: NOW });
+  const { planLocation, groups } = await planCompaction(deps, COMPACT, { nowUs: NOW });
   expect(groups).toBe(1);
   const group = await rewriteGroup(deps, planLocation ?? '', 0);
   await run(60, { from: 2_000, to: 2_010 });
@@ -176,6 +196,7 @@ it.each([
   // What it wrote is out of reach.
   for (const path of await locations()) if (!before.includes(path)) await table.io.delete(path);
   await run(80, { from: 2_009, to: 2_010 });
+  await reader.settled();
   const newest = (key: number) => {
     const few = [20, 30, 40, 50].filter((at) => key >= at * 100 && key < at * 100 + count);
     const alone = key === 2_009 ? 80 : key === 2_012 ? 75 : 10;
