@@ -25,7 +25,7 @@ export class SourceWriter {
           appendPushes(engine, pushes),
         );
         grouped(pushes.length, outcomeOf(outcomes));
-        return outcomes;
+        return { outcomes };
       },
     });
   }

@@ -14,6 +14,14 @@ export interface RequestSize {
 /** A request fails alone. */
 export type Outcome<Result> = { readonly result: Result } | { readonly error: unknown };
 
+/** What became of a group. */
+export interface GroupOutcome<Result> {
+  /** One for each request. */
+  readonly outcomes: readonly Outcome<Result>[];
+  /** Requests are answered when this ends; it never rejects. The next group does not wait for it. */
+  readonly answerable?: Promise<void>;
+}
+
 export interface GroupWork<Request, Result> {
   /** Rows of a group of several requests; the others wait for the next one. No limit by default. */
   readonly maxRows?: number;
@@ -21,9 +29,9 @@ export interface GroupWork<Request, Result> {
   readonly isAlike: (first: Request, request: Request) => boolean;
   /**
    * Does the requests of one group, in the order that they arrived in.
-   * @returns an outcome for each; what it throws is the outcome of all
+   * What it throws is the outcome of all.
    */
-  readonly commit: (target: string, requests: readonly Request[]) => Promise<readonly Outcome<Result>[]>;
+  readonly commit: (target: string, requests: readonly Request[]) => Promise<GroupOutcome<Result>>;
 }
 
 interface Waiting<Request, Result> {
@@ -93,12 +101,12 @@ export class GroupCommits<Request, Result> {
     const group = this.#take(target.waiting);
     if (group.length === 0) return void this.#targets.delete(name);
     target.isCommitting = true;
-    const run = this.#commit(name, group).finally(() => {
-      this.#running.delete(run);
+    const committed = this.#commit(name, group).finally(() => {
       target.isCommitting = false;
       // Without a timer the time of those who wait is over.
       if (target.timer === undefined) this.#start(name, target);
     });
+    const run = committed.then((of) => answer(group, of)).finally(() => this.#running.delete(run));
     this.#running.add(run);
   }
 
@@ -117,13 +125,19 @@ export class GroupCommits<Request, Result> {
     return waiting.splice(0, count);
   }
 
-  async #commit(name: string, group: readonly Waiting<Request, Result>[]): Promise<void> {
+  async #commit(name: string, group: readonly Waiting<Request, Result>[]): Promise<GroupOutcome<Result>> {
     const requests = group.map(({ request }) => request);
-    const outcomes = await this.#work
+    return await this.#work
       .commit(name, requests)
-      .catch((error: unknown) => requests.map((): Outcome<Result> => ({ error })));
-    for (const [place, { settle }] of group.entries()) {
-      settle(outcomes[place] ?? { error: new MoraineError('INTERNAL', 'A group commit left out a request.') });
-    }
+      .catch((error: unknown) => ({ outcomes: requests.map((): Outcome<Result> => ({ error })) }));
   }
+}
+
+async function answer<Result>(
+  group: readonly Waiting<unknown, Result>[],
+  { outcomes, answerable }: GroupOutcome<Result>,
+): Promise<void> {
+  await answerable;
+  for (const [place, { settle }] of group.entries())
+    settle(outcomes[place] ?? { error: new MoraineError('INTERNAL', 'A group commit left out a request.') });
 }

@@ -18,7 +18,7 @@ export {
   readKeyValue,
 } from './entity-key.js';
 export { type FeatureValue, featureValueToJson } from './feature-value.js';
-export { GroupCommits, type GroupWork, type Outcome, type RequestSize } from './group-commits.js';
+export { GroupCommits, type GroupOutcome, type GroupWork, type Outcome, type RequestSize } from './group-commits.js';
 export { type KnownBatch, knownBatches } from './keyed-batches.js';
 export type { SnapshotName } from './lineage.js';
 export { ONLINE_COLUMNS } from './online-columns.js';

@@ -47,9 +47,8 @@ export class OnlineWriter {
           const { outcomes, table } = await doShared({ name: 'group commit', attributes, parts: batches }, () =>
             writeOnlineGroup(deps, { view, pushed, batches }),
           );
-          if (table !== null) await listener.committed(view, table);
           listener.grouped(batches.length, table === null ? 'nothing' : 'committed');
-          return outcomes;
+          return table === null ? { outcomes } : { outcomes, answerable: listener.committed(view, table) };
         } catch (error) {
           listener.grouped(batches.length, 'failed');
           throw error;

@@ -102,7 +102,7 @@ export class ViewPointer {
     } catch {
       // The next look makes the state.
     }
-    this.#least = { snapshot, atMs };
+    if (this.#least === undefined || isLater(snapshot, this.#least.snapshot)) this.#least = { snapshot, atMs };
   }
 
   /** Ends when the newest state that is known is served from its own files, or cannot be. */
@@ -275,6 +275,11 @@ export class ViewPointer {
     this.#made = made;
     return made;
   }
+}
+
+/** Of two snapshots of one table, of the same history. */
+function isLater({ sequenceNumber: one = 0n }: SnapshotName, { sequenceNumber: other = 0n }: SnapshotName): boolean {
+  return one > other;
 }
 
 /** Whether a table may have changed since it was loaded another time. Sequence numbers never go back, not even when a table is rolled back. */

@@ -13,7 +13,7 @@ function groups(work: Partial<GroupWork<string, string>> = {}) {
     commit: async (_, requests) => {
       done.push([...requests]);
       await sleep(20);
-      return requests.map((result) => ({ result }));
+      return { outcomes: requests.map((result) => ({ result })) };
     },
     ...work,
   });
@@ -38,4 +38,27 @@ test('a group has at most so many rows and bytes, but for a request that is larg
     ...[add('a5', size(1, large)), add('a6', size(1))],
   ]);
   expect(done).toEqual([['a1', 'a2'], ['a3'], ['a4'], ['a5'], ['a6']]);
+});
+
+test('the next group is done while one before it may not be answered yet', async () => {
+  let answer = (): void => undefined;
+  const answerable = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const { add, commits } = groups({
+    commit: (_, requests) => {
+      const outcomes = requests.map((result) => ({ result }));
+      return Promise.resolve(requests.includes('a1') ? { outcomes, answerable } : { outcomes });
+    },
+  });
+  const order: string[] = [];
+  const noted = async (request: string): Promise<void> => void order.push(await add(request, size(1)));
+  const first = noted('a1');
+  await sleep(10);
+  await noted('a2');
+  expect(order).toEqual(['a2']);
+  const idle = commits.idle().then(() => order.push('idle'));
+  answer();
+  await Promise.all([first, idle]);
+  expect(order).toEqual(['a2', 'a1', 'idle']);
 });
