@@ -120,6 +120,7 @@ function keyTextSql(part: EntityKeyPart, column: string): string {
 export type EntityRow = ReadonlyMap<string, unknown>;
 
 const MICROS_PER_MILLI = 1000n;
+const MICROS_PER_DAY = 86_400_000_000n;
 
 /** Reads a value of a join key, which is not null. Undefined: it is not of the type. */
 export type ReadKeyValue = (type: IcebergType, value: unknown) => PrimitiveValue | undefined;
@@ -197,14 +198,16 @@ export function keyValue(type: IcebergType, value: unknown): PrimitiveValue | un
     case 'boolean':
       return typeof value === 'boolean' ? value : undefined;
     case 'date':
-      return typeof value === 'number' && Number.isInteger(value) ? value : fromJson(type, value);
+      return typeof value === 'number' ? fromInteger(value, 32) : fromJson(type, value);
     case 'time':
+      return typeof value === 'bigint' ? fromUnits(value, 0n, MICROS_PER_DAY - 1n) : fromTemporalText(type, value);
     case 'timestamp':
     case 'timestamptz':
       if (value instanceof Date) return BigInt(value.getTime()) * MICROS_PER_MILLI;
-      return typeof value === 'bigint' ? value : fromTemporalText(type, value);
+      return typeof value === 'bigint' ? fromInteger(value, 64) : fromTemporalText(type, value);
     case 'decimal':
-      return typeof value === 'bigint' ? value : fromJson(type, typeof value === 'number' ? String(value) : value);
+      if (typeof value === 'bigint') return fromUnscaled(value, type.precision);
+      return fromJson(type, typeof value === 'number' ? String(value) : value);
     case 'binary':
     case 'fixed':
       return value instanceof Uint8Array ? value : fromJson(type, value);
@@ -218,6 +221,15 @@ function fromInteger(value: bigint | number, bits: 32 | 64): PrimitiveValue | un
   const whole = BigInt(value);
   if (BigInt.asIntN(bits, whole) !== whole) return undefined;
   return bits === 32 ? Number(whole) : whole;
+}
+
+function fromUnscaled(value: bigint, precision: number): PrimitiveValue | undefined {
+  const most = 10n ** BigInt(precision) - 1n;
+  return fromUnits(value, -most, most);
+}
+
+function fromUnits(value: bigint, least: bigint, most: bigint): PrimitiveValue | undefined {
+  return value >= least && value <= most ? value : undefined;
 }
 
 /** ISO text; a zone that is missing is UTC, one that a zone-less type does not have is converted away. */

@@ -4,7 +4,7 @@ import type { BatchRows } from './batch-rows.js';
 import { GroupCommits, type RequestSize } from './group-commits.js';
 import { doShared, notePart } from './shared-work.js';
 import { MAX_FEW_ROWS } from './small-writes.js';
-import { type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
+import { type BatchOutcome, type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
 import type { OnlineWriteDeps } from './write-target.js';
 
 /** A batch of a client. */
@@ -20,7 +20,7 @@ export interface ClientBatch {
 
 /** Those who want to know of commits. */
 export interface WriterListener {
-  /** A commit has landed. Its requests are answered when this ends; it never rejects. */
+  /** A commit has landed, or was found to have landed before. Its requests are answered when this ends; it never rejects. */
   committed(view: string, table: Table): Promise<void>;
   /** A group has ended. @param requests in it */
   grouped(requests: number, outcome: 'committed' | 'nothing' | 'failed'): void;
@@ -47,7 +47,7 @@ export class OnlineWriter {
           const { outcomes, table } = await doShared({ name: 'group commit', attributes, parts: batches }, () =>
             writeOnlineGroup(deps, { view, pushed, batches }),
           );
-          listener.grouped(batches.length, table === null ? 'nothing' : 'committed');
+          listener.grouped(batches.length, outcomes.some(isCommitted) ? 'committed' : 'nothing');
           return table === null ? { outcomes } : { outcomes, answerable: listener.committed(view, table) };
         } catch (error) {
           listener.grouped(batches.length, 'failed');
@@ -72,4 +72,8 @@ export class OnlineWriter {
   async idle(): Promise<void> {
     await this.#groups.idle();
   }
+}
+
+function isCommitted(outcome: BatchOutcome): boolean {
+  return 'result' in outcome && outcome.result.outcome === 'committed';
 }

@@ -89,20 +89,27 @@ export class ViewPointer {
    */
   async committed(table: Table): Promise<void> {
     const snapshot = currentSnapshotName(table);
-    if (this.#made === undefined || snapshot.snapshotId === null) return;
+    if (snapshot.snapshotId === null) return;
     const atMs = performance.now();
+    // The first look may have begun before the commit.
+    const isServed = this.#made !== undefined && (await this.#serves(table, snapshot, atMs));
+    if (isServed) return;
+    if (this.#least === undefined || isLater(snapshot, this.#least.snapshot)) this.#least = { snapshot, atMs };
+  }
+
+  /** Makes the state of a table and waits until it is served. @returns false: it is not, and the next look makes it */
+  async #serves(table: Table, snapshot: SnapshotName, atMs: number): Promise<boolean> {
     try {
       this.#learn(await this.#stateOf(table), atMs);
-      while (this.#served !== undefined && !this.has(this.#served.value, snapshot)) {
-        const underWay = [this.#bridging, this.#preparing].filter((work) => work !== undefined);
-        if (underWay.length === 0) break;
-        await Promise.race(underWay);
-      }
-      if (this.#served === undefined || this.has(this.#served.value, snapshot)) return;
     } catch {
-      // The next look makes the state.
+      return false;
     }
-    if (this.#least === undefined || isLater(snapshot, this.#least.snapshot)) this.#least = { snapshot, atMs };
+    while (this.#served !== undefined && !this.has(this.#served.value, snapshot)) {
+      const underWay = [this.#bridging, this.#preparing].filter((work) => work !== undefined);
+      if (underWay.length === 0) return false;
+      await Promise.race(underWay);
+    }
+    return this.#served !== undefined;
   }
 
   /** Ends when the newest state that is known is served from its own files, or cannot be. */

@@ -59,7 +59,7 @@ export type BatchOutcome = Outcome<OnlineWriteResult>;
 export interface GroupResult {
   /** In the order of the batches. */
   readonly outcomes: readonly BatchOutcome[];
-  /** The table with the commit; null: nothing was committed. */
+  /** The table with every commit that the outcomes name; null: they name none. */
   readonly table: Table | null;
 }
 
@@ -104,7 +104,8 @@ async function writeOnce(deps: OnlineWriteDeps, write: Write): Promise<GroupResu
     if ('error' in found) return found;
     return { result: alreadyCommitted(view.name, found.snapshotId, made) };
   });
-  return { outcomes, table };
+  const isNamed = outcomes.some((outcome) => 'result' in outcome && outcome.result.snapshotId !== null);
+  return { outcomes, table: table ?? (isNamed ? made : null) };
 }
 
 /** Commits batches that no commit has. */

@@ -70,7 +70,8 @@ async function featuresOf(
     const { features } = resolveView(definitions, view.name, currentSchema(metadata));
     return features.map(({ name, type }) => ({ name, dtype: dtypeOf(type) }));
   } catch (error) {
-    if (!isMoraineError(error)) throw error;
+    // It is not known what the table has now, which another request may find out.
+    if (!isMoraineError(error) || error.retryable) throw error;
     return (view.features ?? []).map(({ name, type }) => ({ name, dtype: type === undefined ? null : dtypeOf(type) }));
   }
 }

@@ -32,10 +32,12 @@ export function materializeRequests(
   kind: 'window' | 'incremental',
 ): readonly MaterializeRequest[] {
   refuseUnsupported(body);
-  const end = formatTimeUs(timeOf(body, 'end_ts') + 1n);
-  const interval = kind === 'window' ? { start: formatTimeUs(timeOf(body, 'start_ts')), end } : { end };
-  if (interval.start !== undefined && interval.start > end)
+  const endUs = timeOf(body, 'end_ts');
+  const startUs = kind === 'window' ? timeOf(body, 'start_ts') : undefined;
+  if (startUs !== undefined && startUs > endUs)
     throw invalid(`The body's start_ts ${body.start_ts} is after its end_ts ${body.end_ts}.`);
+  const end = formatTimeUs(endUs + 1n);
+  const interval = startUs === undefined ? { end } : { start: formatTimeUs(startUs), end };
   const { engine = null, shards = null } = body;
   const how = { ...(engine === null ? {} : { engine }), ...(shards === null ? {} : { shards }) };
   return [...new Set(views)].map((view) => ({ view, ...interval, ...how }));

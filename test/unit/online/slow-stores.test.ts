@@ -6,6 +6,7 @@ import { materializeDirect } from '../../../materialization/index.js';
 import { OnlineReader, type OnlineRequest } from '../../../online/index.js';
 import { failureOf } from '../../support/error-code.js';
 import { Lab } from '../../support/materialization-lab.js';
+import { replacing } from '../../support/replacing.js';
 
 let lab: Lab;
 let reader: OnlineReader;
@@ -127,6 +128,31 @@ it('a snapshot that is decoded while there are newer ones is as old as the last 
   expect([value, Math.floor(stalenessMs / 10_000)]).toEqual([20, 5]);
   gate.open();
   await expect.poll(async () => (await read())[0], { timeout: 20_000 }).toBe(30);
+});
+
+it('a commit of this process is read at once, also while the first look of all is under way that began before it', async () => {
+  await commit(10, 10);
+  const { loadTable } = lab.deps.catalog;
+  let [isSeen, letThrough] = [(): void => undefined, (): void => undefined];
+  const seen = new Promise<void>((resolve) => (isSeen = resolve));
+  const through = new Promise<void>((resolve) => (letThrough = resolve));
+  const catalog = replacing(lab.deps.catalog, () => ({
+    loadTable: async (identifier) => {
+      const loaded = await loadTable.call(lab.deps.catalog, identifier);
+      isSeen();
+      await through;
+      return loaded;
+    },
+  }));
+  await reader.close();
+  reader = new OnlineReader({ ...lab.deps, catalog });
+  const first = read();
+  await seen;
+  await commit(20, 20);
+  await reader.committed('readings', await lab.online());
+  letThrough();
+  expect((await first)[0]).toBe(10);
+  expect((await read())[0]).toBe(20);
 });
 
 describe('while the files of a new snapshot cannot be read', () => {

@@ -10,6 +10,7 @@ import type { Project } from '../../../project/index.js';
 import { createApiKey, startService } from '../../../service/index.js';
 import { commitUpdates } from '../../../tables/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
+import { replacing } from '../../support/replacing.js';
 
 const TYPES: Readonly<Record<string, string>> = {
   n: 'long',
@@ -53,6 +54,7 @@ const DEFINITIONS = {
       'after',
       'named',
       'chunked',
+      'found',
       'before',
     ].map((name) => view(name, ['n'])),
     view('timeless', ['n'], false),
@@ -153,17 +155,6 @@ const one = (n: unknown, driver_id = 1, event_timestamp = T1) => ({
   event_timestamp: [event_timestamp],
   n: [n],
 });
-
-/** A catalog with the methods replaced that `methods` gives at the time of the call. */
-function replacing(catalog: Catalog, methods: () => Partial<Catalog>): Catalog {
-  return new Proxy(catalog, {
-    get: (target, name) => {
-      const others = methods();
-      const own: unknown = Reflect.get(name in others ? others : target, name);
-      return typeof own === 'function' ? (own.bind(target) as unknown) : own;
-    },
-  });
-}
 
 const snapshotsOf = async (name: string) => (await lab.table(`moraine_online.${name}`)).metadata.snapshots.length;
 
@@ -472,6 +463,28 @@ describe('an idempotency key', () => {
       expect(new Set(answers.map(({ body }) => body.snapshot)).size).toBe(1);
     }
     expect(await rowsOf('raced')).toEqual(['1', '1', '1', '1', '1']);
+  });
+
+  it('is served at once by a process that finds the commit of another', async () => {
+    const state = { isAway: false };
+    const held = (catalog: Catalog): Catalog => {
+      // Looks between requests do not help.
+      const loadTable: Catalog['loadTable'] = async (identifier) => {
+        if (state.isAway) throw new MoraineError('CATALOG_UNAVAILABLE', 'The catalog does not answer.');
+        return await catalog.loadTable(identifier);
+      };
+      return replacing(catalog, () => ({ loadTable }));
+    };
+    const [a, b] = [await start({ groupCommitMs: 0 }), await start({ groupCommitMs: 0 }, held)];
+    await a.write('found', one(1), keyed('first'));
+    expect(await b.values('found', [1])).toEqual([1]);
+    for (const n of [2, 3, 4]) {
+      await a.write('found', one(n, 1, T2), keyed(`${n}`));
+      expect(await b.write('found', one(n, 1, T2), keyed(`${n}`))).toMatchObject({ status: 200 });
+      state.isAway = true;
+      expect(await b.values('found', [1])).toEqual([n]);
+      state.isAway = false;
+    }
   });
 
   it.each(['after', 'before'] as const)(
