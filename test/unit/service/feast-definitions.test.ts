@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MoraineError } from '../../../errors/index.js';
+import { findFeatureView, parseDefinitions } from '../../../features/index.js';
+import type { Project } from '../../../project/index.js';
+import { listedView } from '../../../service/feast-answers.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 import { type LabService, startLabService } from '../../support/lab-service.js';
 
@@ -259,3 +263,17 @@ it.each(['/search', '/retrieve-online-documents', '/vector_stores/x/search', '/v
     expect([answer.status, answer.body['code']]).toEqual([404, 'PATH_NOT_FOUND']);
   },
 );
+
+it.each([
+  ['CATALOG_UNAVAILABLE', null],
+  ['STORAGE_UNAVAILABLE', null],
+  ['TABLE_NOT_FOUND', [{ name: 'wind', dtype: null }]],
+] as const)('the types of a list whose table cannot be loaded: %s', async (code, features) => {
+  const loadTable = { value: () => Promise.reject(new MoraineError(code, 'It cannot be loaded.')) };
+  const project = Object.create(service.moraine.project, { loadTable }) as Project;
+  const definitions = parseDefinitions([{ value: FILE }]);
+  const view = findFeatureView(definitions, 'weather');
+  const listed = listedView(project, definitions, view, new Map());
+  if (features === null) await expect(listed).rejects.toMatchObject({ code });
+  else expect(await listed).toMatchObject({ features });
+});
