@@ -21,15 +21,15 @@ import { openProject, type Project } from '../../project/index.js';
 import type { SinkSnapshot } from '../../sink/index.js';
 import { planFiles, type Table } from '../../tables/index.js';
 import { DIST } from '../support/cli.js';
-import { seed as askedSeed, numberIn } from '../support/environment.js';
+import { seed as askedSeed } from '../support/environment.js';
 import { projectRoot } from '../support/paths.js';
-import { KILL_AT_ACCESS, LOCAL_CONFIG } from '../support/sink-kills.js';
+import { KILL_AT_ACCESS, LOCAL_CONFIG, sinkKills } from '../support/sink-kills.js';
 import { schemaOf } from '../support/table-world.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { Random } from '../worlds/random.js';
 
 /** How often the host is killed, at least. */
-const KILLS = numberIn('MORAINE_SINK_KILLS', /^[1-9]\d{0,4}$/) ?? 16;
+const KILLS = sinkKills(16);
 const PROGRAM = join(projectRoot, 'test/support/checkpoint-host.mjs');
 const TABLE = 'iot.uplinks';
 const PARTITIONS = ['a', 'b'] as const;

@@ -9,7 +9,8 @@ import type { SinkKafkaOptions, SinkKafkaProgress, SinkKafkaResult } from '../..
 import { createMoraine } from '../../index.js';
 import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
 import { KAFKA_USER, KafkaServer } from '../support/kafka-server.js';
-import { expectKillsSurvived, LOCAL_CONFIG, SINK_KILLS } from '../support/sink-kills.js';
+import { expectKillsSurvived, LOCAL_CONFIG, SINK_KILLS, sinkKills } from '../support/sink-kills.js';
+import { expectStopsSurvived } from '../support/stopped-runs.js';
 import { lookAt } from '../support/table-look.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
@@ -20,6 +21,7 @@ const SCHEMA = {
     { id: 2, name: 'device', required: false, type: 'string' },
   ],
 };
+const STOPS = sinkKills(4);
 vi.setConfig({ testTimeout: 1_800_000 });
 
 const kafkaFolder = mkdtempSync(join(tmpdir(), 'moraine-kafka-'));
@@ -41,6 +43,8 @@ interface World {
   /** Starts the command. */
   readonly start: (topic: string, ...options: string[]) => Running;
   readonly ids: () => Promise<readonly number[]>;
+  /** Rows of each snapshot that has added some. */
+  readonly added: () => Promise<readonly number[]>;
 }
 
 interface Running {
@@ -63,10 +67,11 @@ async function world(): Promise<World> {
   );
   writeFileSync(join(folder, 'schema.json'), JSON.stringify(SCHEMA));
   await moraineOk(['table', 'create', 'iot.uplinks', '--schema', 'schema.json'], { cwd: folder });
-  const { ids } = await lookAt(folder);
+  const { ids, added } = await lookAt(folder);
   return {
     folder,
     ids,
+    added,
     sink: async (topic, options = {}) => {
       const opened = await createMoraine({ cwd: folder });
       try {
@@ -138,6 +143,16 @@ it(`killed ${SINK_KILLS} times at random accesses, a sink shows whole batches to
     ...{ config: LOCAL_CONFIG, isLocal: true, partitions: 2 },
     source: ['--kafka', kafka.brokers.join(','), '--topic', topic, '--until-end'],
     offer: (_, partition, from, to) => send(topic, from, to, { partition }),
+  });
+});
+
+it(`stopped ${STOPS} times at random accesses while another run writes what is left, a run commits nothing more`, async () => {
+  const { folder, ids, added } = await world();
+  await kafka.tool('create', 'stopped', 1);
+  await expectStopsSurvived('two runs of a topic', {
+    ...{ folder, isLocal: true, stops: STOPS, ids, added },
+    args: ['iot.uplinks', '--kafka', kafka.brokers.join(','), '--topic', 'stopped', '--until-end'],
+    offer: (from, to) => send('stopped', from, to),
   });
 });
 

@@ -1,9 +1,11 @@
 /**
  * A sink on S3 (MinIO) with a REST catalog (Java's) whose answers are lost, whose requests are lost or arrive late, and whose processes end at any moment and
  * come back with an older checkpoint: each record is in the table once. PyIceberg reads whole batches in every snapshot.
- * `MORAINE_SINK_ROUNDS` rounds (2), from `MORAINE_SEED` on. Then the command, which is killed at `MORAINE_SINK_KILLS` random requests.
+ * `MORAINE_SINK_ROUNDS` rounds (2), from `MORAINE_SEED` on. Then the command, which is killed at `MORAINE_SINK_KILLS` random requests, and stopped while another one
+ * takes over.
  */
 import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Int64, Table, Utf8, vectorFromArray } from 'apache-arrow';
@@ -18,7 +20,9 @@ import { type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy.js';
 import { python } from '../support/python.js';
 import { type RestServer, s3OfRest, startRestServer } from '../support/rest-server.js';
 import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
-import { expectKillsSurvived, KILLED_TABLE, killedLines, SINK_KILLS } from '../support/sink-kills.js';
+import { expectKillsSurvived, KILLED_TABLE, killedLines, SINK_KILLS, sinkKills } from '../support/sink-kills.js';
+import { expectStopsSurvived } from '../support/stopped-runs.js';
+import { lookInto } from '../support/table-look.js';
 import { schemaOf } from '../support/table-world.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
@@ -38,6 +42,7 @@ const PARTITIONS = ['a', 'b'];
 /** Records of each partition, and of each in a batch. */
 const [LAST, STEP] = [72, 6];
 const ID_OF_B = 1000;
+const STOPS = sinkKills(4);
 
 async function open(uri: string): Promise<Project> {
   const project = await openProject({
@@ -216,22 +221,53 @@ async function expectOnce(uri: string): Promise<void> {
   expect(snapshots.at(-1)).toEqual(of(LAST));
 }
 
-test(`killed ${SINK_KILLS} times at random requests, a sink shows whole batches to who polls it, and each record once`, async () => {
-  const name = `killed-${randomUUID().slice(0, 8)}`;
+/** `moraine.yaml` of a catalog of its own in the store. */
+function configOf(name: string): string {
   const { 's3.secret-access-key': secret = '', ...options } = store.options;
   vi.stubEnv('LAKE_SECRET_KEY', secret);
   const storage = { roots: ['s3://lake'], options: { ...options, 's3.secret-access-key': '${LAKE_SECRET_KEY}' } };
-  const config = { catalogs: { lake: { type: 'rest', uri: rest.uriOf(name) } }, storage, engine: { threads: 1 } };
-  await expectKillsSurvived('sink on S3 with REST', {
-    ...{ config: JSON.stringify(config), isLocal: false, source: ['a.ndjson'], partitions: 1 },
-    offer: (folder, _, from, to) => appendFile(join(folder, 'a.ndjson'), killedLines(from, to)),
+  return JSON.stringify({
+    catalogs: { lake: { type: 'rest', uri: rest.uriOf(name) } },
+    storage,
+    engine: { threads: 1 },
   });
+}
+
+/** PyIceberg reads the first ids, in batches of 50, in every snapshot. */
+async function expectWholeSnapshots(name: string): Promise<void> {
   const lake = { type: 'rest', uri: rest.uriOf(name), ...store.options };
   const read = await python<Record<string, number[]>>('read_snapshots.py', JSON.stringify(lake), KILLED_TABLE);
   for (const ids of Object.values(read)) {
     expect(ids).toEqual(Array.from({ length: ids.length }, (_, id) => id));
     expect(ids.length % 50).toBe(0);
   }
+}
+
+test(`killed ${SINK_KILLS} times at random requests, a sink shows whole batches to who polls it, and each record once`, async () => {
+  const name = `killed-${randomUUID().slice(0, 8)}`;
+  await expectKillsSurvived('sink on S3 with REST', {
+    ...{ config: configOf(name), isLocal: false, source: ['a.ndjson'], partitions: 1 },
+    offer: (folder, _, from, to) => appendFile(join(folder, 'a.ndjson'), killedLines(from, to)),
+  });
+  await expectWholeSnapshots(name);
+}, 1_800_000);
+
+test(`stopped ${STOPS} times at random requests while another run writes what is left, a run commits nothing more`, async () => {
+  const name = `stopped-${randomUUID().slice(0, 8)}`;
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'moraine.yaml'), configOf(name));
+  const project = await openProject({ cwd: folder });
+  onTestFinished(() => project.close());
+  const catalog = await project.catalog();
+  await catalog.createNamespace(['iot']);
+  const schema = schemaOf({ id: 'long', device: 'string' });
+  await catalog.createTable({ namespace: ['iot'], name: 'uplinks' }, { schema });
+  await expectStopsSurvived('two runs on S3 with REST', {
+    ...{ folder, isLocal: false, args: [KILLED_TABLE, 'log'], stops: STOPS },
+    ...lookInto(project, KILLED_TABLE),
+    offer: (from, to) => appendFile(join(folder, 'log'), killedLines(from, to)),
+  });
+  await expectWholeSnapshots(name);
 }, 1_800_000);
 
 const first = askedSeed ?? Math.floor(Math.random() * 2 ** 31);

@@ -8,14 +8,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { createMoraine } from '../../index.js';
-import { seed as askedSeed, numberIn } from '../support/environment.js';
+import { seed as askedSeed } from '../support/environment.js';
 import { startServiceProcess } from '../support/service-process.js';
-import { killRuns, LOCAL_CONFIG } from '../support/sink-kills.js';
+import { killRuns, LOCAL_CONFIG, sinkKills } from '../support/sink-kills.js';
 import { schemaOf } from '../support/table-world.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { Random } from '../worlds/random.js';
 
-const KILLS = numberIn('MORAINE_SINK_KILLS', /^[1-9]\d{0,4}$/) ?? 12;
+const KILLS = sinkKills(12);
 const TABLE = 'iot.uplinks';
 const VIEW = 'device_state';
 const DEVICES = 3;

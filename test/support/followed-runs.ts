@@ -97,11 +97,8 @@ export async function followedProject(folder = temporaryFolder()) {
   writeFileSync(join(folder, 'moraine.yaml'), LOCAL_CONFIG);
   writeFileSync(join(folder, 'schema.json'), JSON.stringify(SCHEMA));
   await moraineOk(['table', 'create', TABLE, '--schema', 'schema.json'], { cwd: folder });
-  const { ids, summaries } = await lookAt(folder, TABLE);
+  const { ids, summaries, added } = await lookAt(folder, TABLE);
   const snapshots = async () => (await summaries()).length;
-  /** Rows of each snapshot that has added some, oldest first. */
-  const added = async () =>
-    (await summaries()).map((summary) => Number(summary.get('added-records') ?? 0)).filter((rows) => rows > 0);
   const follow = (...args: string[]) => {
     const run = new FollowingRun(folder, ['--batch-interval', '1', ...args]);
     onTestFinished(async () => void (await run.end('SIGKILL')));

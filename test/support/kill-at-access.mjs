@@ -4,6 +4,7 @@
 //   MORAINE_ACCESS_ROOT     the folder; without it requests are counted
 //   MORAINE_KILL_AT         the number of the access; the first is 1
 //   MORAINE_ACCESS_BEGIN    a file; accesses before it exists do not count: those of the worker's start
+//   MORAINE_ACCESS_FROM     `NUMBER PATTERN`: the first access that counts is the link (the creation) of so many-th file with a name like that
 //   MORAINE_FAULT_MARKER    a file that is created when the process dies; if it exists, the process lives
 //   MORAINE_FAULT_SIGNAL    another signal than SIGKILL: SIGSTOP stops the process there
 //   MORAINE_ACCESS_COUNT    a file that gets the number of accesses when the process ends
@@ -19,15 +20,18 @@ const {
   MORAINE_ACCESS_ROOT: root,
   MORAINE_KILL_AT: killAt,
   MORAINE_ACCESS_BEGIN: begin,
+  MORAINE_ACCESS_FROM: from,
   MORAINE_FAULT_MARKER: marker,
   MORAINE_FAULT_SIGNAL: signal = 'SIGKILL',
   MORAINE_ACCESS_COUNT: countFile,
 } = process.env;
 let accesses = 0;
-let hasBegun = begin === undefined;
+let hasBegun = begin === undefined && from === undefined;
+const [, number, pattern] = /^(\d+) (.+)$/.exec(from ?? '') ?? [];
+let left = Number(number ?? 0);
 
 function reach() {
-  hasBegun ||= fs.existsSync(begin);
+  if (begin !== undefined) hasBegun ||= fs.existsSync(begin);
   if (!hasBegun) return;
   accesses += 1;
   if (accesses !== Number(killAt) || (marker !== undefined && fs.existsSync(marker))) return;
@@ -40,6 +44,10 @@ function countFiles() {
   for (const name of ['open', 'stat', 'lstat', 'link', 'unlink', 'readdir', 'mkdir', 'rename']) {
     const real = fs.promises[name];
     fs.promises[name] = (path, ...rest) => {
+      if (name === 'link' && left > 0 && new RegExp(pattern).test(String(rest[0]))) {
+        left -= 1;
+        hasBegun ||= left === 0;
+      }
       if (String(path).startsWith(root)) reach();
       return real(path, ...rest);
     };

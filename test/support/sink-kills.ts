@@ -19,7 +19,12 @@ import { temporaryFolder } from './temp-folder.js';
 
 /** Loaded into a process with `--import`; its head says how it is told when. */
 export const KILL_AT_ACCESS = pathToFileURL(join(projectRoot, 'test/support/kill-at-access.mjs')).href;
-export const SINK_KILLS = numberIn('MORAINE_SINK_KILLS', /^[1-9]\d{0,4}$/) ?? 20;
+const ASKED = numberIn('MORAINE_SINK_KILLS', /^[1-9]\d{0,4}$/);
+/** Whether these are the long forms. */
+export const SINK_KILLS_ASKED = ASKED !== undefined;
+/** How often a process is killed, or stopped. @param least unless the environment says */
+export const sinkKills = (least: number): number => ASKED ?? least;
+export const SINK_KILLS = sinkKills(20);
 export const KILLED_TABLE = 'iot.uplinks';
 const BATCH = 50;
 /** Ids of a partition of the source begin at so many times its number. */
