@@ -1,6 +1,8 @@
 /** The activity of `ingest`: a sink that runs until it is told to end. */
+import { createHash } from 'node:crypto';
+import { Context } from '@temporalio/activity';
 import type { Project } from '../project/index.js';
-import { readThenClose } from '../sink/index.js';
+import { readThenClose, type SinkAttempt } from '../sink/index.js';
 import type { IngestActivities, IngestCounts } from './ingest-contract.js';
 import { type IngestRequest, parseIngestRequest } from './ingest-request.js';
 import { type HowLong, openIngestSource } from './ingest-sources.js';
@@ -31,7 +33,7 @@ async function write(
   request: IngestRequest,
   howLong: HowLong,
 ): Promise<{ readonly isThrough: boolean; readonly counts: IngestCounts }> {
-  const { sink, source } = await openIngestSource(project, request, howLong);
+  const { sink, source } = await openIngestSource(project, request, ownAttempt(), howLong);
   try {
     const isThrough = await readThenClose(sink, () => source.read());
     const { committedRows, committedBatches, rejected } = sink.metrics();
@@ -39,4 +41,12 @@ async function write(
   } finally {
     await source.close();
   }
+}
+
+/** This attempt among those of its workflow run, which starts its activities one after the other and numbers them. */
+function ownAttempt(): SinkAttempt {
+  const { workflowExecution, activityId, attempt } = Context.current().info;
+  const run = JSON.stringify([workflowExecution?.workflowId, workflowExecution?.runId]);
+  const work = createHash('sha256').update(run).digest('hex').slice(0, 16);
+  return { work, order: [Number(activityId), attempt] };
 }

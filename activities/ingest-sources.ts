@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { dirname, relative, sep } from 'node:path';
 import { MoraineError } from '../errors/index.js';
 import { mappingOf, openProjectSink, type Project } from '../project/index.js';
-import { FollowedFiles, FollowedTopic, type IcebergSink, type KafkaAccess } from '../sink/index.js';
+import { FollowedFiles, FollowedTopic, type IcebergSink, type KafkaAccess, type SinkAttempt } from '../sink/index.js';
 import type { IngestRequest } from './ingest-request.js';
 
 /** Brokers that are away for longer end the attempt, so that people see it; then nothing is claimed before they answer. */
@@ -25,17 +25,17 @@ export interface IngestReading {
   };
 }
 
-/** Opens a source, and the sink that gets its records. @throws `INVALID_ARGUMENT` for one that this worker may not read; what opening them throws */
+/** Opens a source, and the sink that gets its records, unless a later attempt has the sink. @throws `SINK_FENCED`; `INVALID_ARGUMENT` for one that this worker may not read; what opening them throws */
 export async function openIngestSource(
   project: Project,
   { table, source, ...asked }: IngestRequest,
+  attempt: SinkAttempt,
   howLong: HowLong,
 ): Promise<IngestReading> {
   const { name, batchSize } = asked;
   const openSink = async (): Promise<IcebergSink> => {
-    // An attempt that stood still must not take the sink from the one that has come after it.
     howLong.signal.throwIfAborted();
-    return await openProjectSink(project, table, asked);
+    return await openProjectSink(project, table, { ...asked, attempt });
   };
   // What may come right is tried again by another attempt, so that people see it.
   const options = { ...howLong, mapping: mappingOf(asked, asked), retries: false };

@@ -3,7 +3,13 @@ import type { Catalog, TableIdentifier } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { ResolvedView } from '../features/index.js';
 import { materializeDirect, resolveSource } from '../materialization/index.js';
-import { IcebergSink, type RecordMapping, type SinkCommit, type UpsertOptions } from '../sink/index.js';
+import {
+  IcebergSink,
+  type RecordMapping,
+  type SinkAttempt,
+  type SinkCommit,
+  type UpsertOptions,
+} from '../sink/index.js';
 import { materializationDeps } from './dependencies.js';
 import type { Project } from './project.js';
 
@@ -32,6 +38,8 @@ export interface ProjectSinkOptions extends SinkSettings, Pick<RecordMapping, 'b
   readonly name: string;
   readonly batchSize: number;
   readonly batchIntervalMs?: number | undefined;
+  /** Which of several attempts at the same work opens it. */
+  readonly attempt?: SinkAttempt | undefined;
   readonly onCommit?: ((commit: SinkCommit) => void) | undefined;
 }
 

@@ -106,7 +106,7 @@ export class IcebergSink {
   /**
    * Opens a sink on a table that exists, and claims it: a sink of the same name that another process has open can commit nothing more.
    * What the last batch of an earlier run has left to do in other tables is done first.
-   * @throws MoraineError `TABLE_NOT_FOUND`, `INVALID_ARGUMENT`, `SINK_POSITION_UNKNOWN`, `SINK_TABLE_LOST`, `COMMIT_STATE_UNKNOWN`, `COMMIT_CONFLICT`
+   * @throws MoraineError `TABLE_NOT_FOUND`, `INVALID_ARGUMENT`, `SINK_FENCED` for an attempt that came before another one, `SINK_POSITION_UNKNOWN`, `SINK_TABLE_LOST`, `COMMIT_STATE_UNKNOWN`, `COMMIT_CONFLICT`
    */
   static async open(deps: SinkDeps, options: SinkOptions): Promise<IcebergSink> {
     const checked = checkOptions(options);
@@ -114,7 +114,7 @@ export class IcebergSink {
     requireWritable(table);
     if (checked.upsert !== undefined) upsertColumns(currentSchema(table.metadata), checked.upsert);
     if (checked.deadLetters !== undefined) await ensureDeadLetterTable(deps, checked.deadLetters);
-    const coordinator = await Coordinator.open(table, checked.name);
+    const coordinator = await Coordinator.open(table, checked.name, { attempt: checked.attempt });
     const companions = new CompanionTables(deps, coordinator, checked.abandonLost);
     await companions.finish(coordinator.pending);
     return new IcebergSink(deps.engine, checked, coordinator, companions);

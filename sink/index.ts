@@ -21,6 +21,7 @@ export { IcebergSink, type SinkWriter } from './iceberg-sink.js';
 export { FollowedTopic, type SinkKafkaProgress, topicSinkName } from './kafka/followed-topic.js';
 export { type KafkaAccess, SASL_MECHANISMS } from './kafka/kafka-access.js';
 export { keptAnchors } from './protocol/keep-anchors.js';
+export type { SinkAttempt } from './protocol/sink-state.js';
 export { hasRecords, type SinkMetrics } from './sink-metrics.js';
 export type { SinkCommit, SinkDeps, SinkOptions } from './sink-options.js';
 export type { OpenedRecords, RejectedRecord, SinkRecords } from './sink-records.js';

@@ -3,6 +3,7 @@ import type { Catalog, TableIdentifier } from '../catalogs/index.js';
 import type { Engine } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { FileIO } from '../storage/index.js';
+import type { SinkAttempt } from './protocol/sink-state.js';
 import type { RejectedRecord } from './sink-records.js';
 import type { Delivery, SourcePositions } from './source-position.js';
 import type { UpsertOptions } from './upserts/upsert-options.js';
@@ -45,6 +46,8 @@ export interface SinkOptions {
   readonly evolveSchema?: boolean;
   /** Go on if a dead-letter table that an earlier run has files for is gone, or these files: they are lost then. */
   readonly abandonLost?: boolean;
+  /** Which of several attempts at the same work opens the sink: one that stood still does not take it from a later one. */
+  readonly attempt?: SinkAttempt | undefined;
   /** Told of every commit, those that batches make by themselves included. */
   readonly onCommit?: (commit: SinkCommit) => void;
 }
@@ -65,7 +68,7 @@ export interface SinkCommit {
   readonly delivery: Delivery;
 }
 
-type Optional = 'onCommit' | 'deadLetters' | 'upsert';
+type Optional = 'onCommit' | 'attempt' | 'deadLetters' | 'upsert';
 export type CheckedOptions = Required<Omit<SinkOptions, Optional>> & Pick<SinkOptions, Optional>;
 
 /** @throws MoraineError `INVALID_ARGUMENT` for an option out of its range */

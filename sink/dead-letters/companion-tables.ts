@@ -189,7 +189,9 @@ export class CompanionTables {
     if (known !== undefined) return known;
     // Of work that was done long ago the table need not tell any more: nobody does it but the owner, and it is left by its last batch.
     await this.#authority.requireClaim();
-    const coordinator = await Coordinator.open(await this.#load(work), this.#sinkThere, companionStateOf);
+    const coordinator = await Coordinator.open(await this.#load(work), this.#sinkThere, {
+      find: companionStateOf,
+    });
     await this.#authority.requireClaim();
     this.#coordinators.set(work.tableUuid, coordinator);
     return coordinator;

@@ -3,13 +3,26 @@ import { formatTableName } from '../../catalogs/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { currentSchema, type TableMetadata, unreadableFields } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
-import type { Claim, SinkState } from './sink-state.js';
+import { type Claim, isLater, type SinkAttempt, type SinkState } from './sink-state.js';
 
 type NamedTable = Pick<Table, 'identifier'>;
 
 /** @throws MoraineError `SINK_FENCED` unless the newest claim of a base is this one */
 export function requireOwned(table: NamedTable, sink: string, state: SinkState | null, claim: Claim): void {
   if (state?.epoch !== claim.epoch || state.owner !== claim.owner) throw fenced(table, sink, state, claim);
+}
+
+/** @throws MoraineError `SINK_FENCED` if the newest claim of a base is that of a later attempt at the same work */
+export function requireNoLater(
+  { identifier }: NamedTable,
+  sink: string,
+  state: SinkState | null,
+  attempt: SinkAttempt | undefined,
+): void {
+  if (attempt === undefined || state?.attempt === undefined || !isLater(state.attempt, attempt)) return;
+  const [own, newest] = [attempt.order.join('.'), state.attempt.order.join('.')];
+  const message = `Sink ${JSON.stringify(sink)} of table ${formatTableName(identifier)} is a later attempt's: this is attempt ${own}, and the newest claim is that of ${newest}.`;
+  throw new MoraineError('SINK_FENCED', message, { details: { sink, attempt: own, newestAttempt: newest } });
 }
 
 /** The error of a coordinator whose claim is not the newest one of a base. */

@@ -30,7 +30,7 @@ import {
   positionsAfter,
   requireNext,
 } from './batch-ranges.js';
-import { fenced, requireOwned, requireReadable } from './claims.js';
+import { fenced, requireNoLater, requireOwned, requireReadable } from './claims.js';
 import {
   batchesOnRecord,
   beginningsOf,
@@ -43,7 +43,7 @@ import {
   tellsAllSince,
 } from './find-state.js';
 import type { PendingWork } from './pending-work.js';
-import { type Claim, hasPart, NO_BATCHES, type SinkState } from './sink-state.js';
+import { type Claim, hasPart, NO_BATCHES, type SinkAttempt, type SinkState } from './sink-state.js';
 
 /** What the protocol needs to know of a staged batch. */
 export interface CommittableBatch {
@@ -106,27 +106,39 @@ export class Coordinator {
   /** Gives the state that holds for a base. */
   readonly #find: (base: StateTable, sink: string) => Promise<FoundState>;
 
-  private constructor(table: Table, sink: string, find: typeof sinkStateOf | typeof companionStateOf) {
+  private constructor(
+    table: Table,
+    sink: string,
+    find: typeof sinkStateOf | typeof companionStateOf,
+    attempt: SinkAttempt | undefined,
+  ) {
     this.#table = table;
     this.#loadedAtMs = this.#nowMs();
     this.sink = sink;
     this.#find = find;
-    this.#claim = { epoch: 0n, owner: '' };
+    this.#claim = { epoch: 0n, owner: '', attempt };
     this.#state = { ...this.#claim, ...NO_BATCHES };
   }
 
   /**
    * Claims the sink: whoever had it before can commit nothing more.
    * @param find which state holds: that of the table's history, unless given
-   * @throws MoraineError `SINK_POSITION_UNKNOWN`, `COMMIT_STATE_UNKNOWN`, `COMMIT_CONFLICT`, and what {@link commitAppend} throws
+   * @param attempt claims only if no later attempt at the same work has the sink
+   * @throws MoraineError `SINK_FENCED` for an earlier attempt; `SINK_POSITION_UNKNOWN`, `COMMIT_STATE_UNKNOWN`, `COMMIT_CONFLICT`, and what {@link commitAppend} throws
    */
   static async open(
     table: Table,
     sink: string,
-    find: typeof sinkStateOf | typeof companionStateOf = sinkStateOf,
+    {
+      find = sinkStateOf,
+      attempt,
+    }: {
+      readonly find?: typeof sinkStateOf | typeof companionStateOf;
+      readonly attempt?: SinkAttempt | undefined;
+    } = {},
   ): Promise<Coordinator> {
-    const coordinator = new Coordinator(table, sink, find);
-    const claim = () => coordinator.#claimAnew(() => undefined);
+    const coordinator = new Coordinator(table, sink, find, attempt);
+    const claim = () => coordinator.#claimAnew((state) => requireNoLater(table, sink, state, attempt));
     await retryConflicts(requireWritable(table), claim, hasCode('COMMIT_STATE_UNKNOWN', 'COMMIT_CONFLICT'));
     return coordinator;
   }
@@ -325,21 +337,21 @@ export class Coordinator {
 
   /** A partition that a rollback has taken out of the history is at its beginning again. */
   async #claimAnew(validate: (state: SinkState | null) => void): Promise<void> {
-    const owner = randomUUID();
+    const [owner, { attempt }] = [randomUUID(), this.#claim];
     this.#owners.add(owner);
     let known: ReturnType<typeof beginningsOf>;
     const next = ({ state, lastEpoch }: FoundState): SinkState => {
       const found = state ?? NO_BATCHES;
       const positions = new Map([...known.positions, ...found.positions]);
       const beginnings = new Map([...known.beginnings, ...found.beginnings]);
-      return { ...found, positions, beginnings, epoch: lastEpoch + 1n, owner };
+      return { ...found, positions, beginnings, epoch: lastEpoch + 1n, owner, attempt };
     };
     const check = ({ state }: FoundState, metadata: TableMetadata): void => {
       validate(state);
       known = beginningsOf({ ...this.#table, metadata }, this.sink);
     };
     await this.#append({ manifests: [] }, check, next);
-    this.#claim = { epoch: this.#state.epoch, owner };
+    this.#claim = { epoch: this.#state.epoch, owner, attempt };
   }
 
   /** One snapshot with its state in the summary and in the table property. */

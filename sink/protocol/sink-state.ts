@@ -3,12 +3,22 @@ import { isJsonArray, isJsonObject, type JsonValue } from '../../iceberg/index.j
 import type { SourceMarks, SourcePositions } from '../source-position.js';
 import { type PendingWork, workFromJson, workToJson } from './pending-work.js';
 
+/** One of several attempts at the same work, of which an earlier one may still run somewhere. */
+export interface SinkAttempt {
+  /** Equal for all attempts at the same work, and for no other work. */
+  readonly work: string;
+  /** Whole numbers, compared one after the other: those of a later attempt are higher. */
+  readonly order: readonly number[];
+}
+
 /** A coordinator's right to commit: no two claims have the same owner. */
 export interface Claim {
   /** Higher than that of every earlier claim that is known. */
   readonly epoch: bigint;
   /** Random. */
   readonly owner: string;
+  /** Whose claim it is, if attempts at some work claim the sink. */
+  readonly attempt?: SinkAttempt | undefined;
 }
 
 /** The last batch that a state knows of. */
@@ -46,12 +56,12 @@ export const NO_BATCHES = {
 export const NOTHING: SinkState = { epoch: 0n, owner: '', ...NO_BATCHES };
 
 /** The state's members in JSON; 64-bit numbers are texts. */
-export function stateToJson({ epoch, owner, lastBatch, positions, marks, beginnings, pending }: SinkState): {
-  readonly [key: string]: JsonValue;
-} {
+export function stateToJson(state: SinkState): { readonly [key: string]: JsonValue } {
+  const { epoch, owner, attempt, lastBatch, positions, marks, beginnings, pending } = state;
   return {
     epoch: epoch.toString(),
     owner,
+    ...(attempt === undefined ? {} : { attempt: { ...attempt } }),
     ...(lastBatch === null
       ? {}
       : {
@@ -77,11 +87,27 @@ export function stateFromJson(json: JsonValue | undefined): SinkState | null {
   const beginnings = positionsFromJson(json['beginnings'] ?? {});
   const pending = workFromJson(json['pending'] ?? []);
   const lastBatch = batch === undefined ? null : batchFromJson(batch);
-  if (!isCount(epoch) || typeof owner !== 'string' || lastBatch === undefined) return null;
+  const attempt = attemptFromJson(json['attempt']);
+  if (!isCount(epoch) || typeof owner !== 'string' || lastBatch === undefined || attempt === null) return null;
   if (!isJsonObject(marks) || !hasTexts(marks)) return null;
   if (positions === null || beginnings === null || pending === null) return null;
-  const claim = { epoch: BigInt(epoch), owner };
+  const claim = { epoch: BigInt(epoch), owner, ...(attempt === undefined ? {} : { attempt }) };
   return { ...claim, lastBatch, positions, marks: new Map(Object.entries(marks)), beginnings, pending };
+}
+
+/** @returns undefined: there is none; null for JSON that is not such an attempt */
+function attemptFromJson(json: JsonValue | undefined): SinkAttempt | null | undefined {
+  if (json === undefined) return undefined;
+  if (!isJsonObject(json)) return null;
+  const { work, order } = json;
+  if (typeof work !== 'string' || order === undefined || !isJsonArray(order)) return null;
+  return order.every((number) => typeof number === 'number') ? { work, order } : null;
+}
+
+/** Whether an attempt at the same work as another one comes after it. */
+export function isLater(attempt: SinkAttempt, other: SinkAttempt): boolean {
+  const differs = attempt.order.findIndex((number, index) => number !== other.order[index]);
+  return attempt.work === other.work && (attempt.order[differs] ?? 0) > (other.order[differs] ?? 0);
 }
 
 const positionsToJson = (positions: SourcePositions): { readonly [partition: string]: string } =>

@@ -1,10 +1,11 @@
 /** An ingest on real worker processes: paused, resumed, changed, drained, its worker ended and killed; each record in the table once. */
-import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { jsonLines } from '../support/cli.js';
 import { ingestProject, upTo } from '../support/ingest-project.js';
+import { KILL_AT_ACCESS, SINK_KILLS_ASKED } from '../support/sink-kills.js';
 
 const ID = 'ingest/iot.uplinks/files';
 
@@ -85,6 +86,41 @@ test('the worker is killed in mid batch or ended, and the next one goes on behin
   await untilStep('done');
   expect(await ids()).toEqual(upTo(written + 10));
 });
+
+// The server gives up an attempt after ten seconds without a heartbeat: only if a number of kills is asked for.
+test.runIf(SINK_KILLS_ASKED)(
+  'an attempt that stood still before its claim does not take the sink from the one that came after it',
+  async () => {
+    const { folder, log, ok, untilRows, startWorker, status, untilStep, claims } = await project();
+    const marker = join(folder, 'stopped');
+    const first = await startWorker({
+      ...{ NODE_OPTIONS: `--import ${KILL_AT_ACCESS}`, MORAINE_ACCESS_ROOT: folder, MORAINE_FAULT_MARKER: marker },
+      // What it was to commit is on the base that it has loaded, and nobody else has claimed the sink by then.
+      MORAINE_ACCESS_FROM: '1 iot/uplinks/metadata/[^/]*\\.metadata\\.json$',
+      ...{ MORAINE_KILL_AT: '1', MORAINE_FAULT_SIGNAL: 'SIGSTOP' },
+    });
+    writeFileSync(log, lines(0, 50));
+    await ok('ingest', 'start', 'iot.uplinks', 'logs/log', '--batch-interval', '1');
+    while (!existsSync(marker)) await sleep(50);
+    await startWorker();
+    // The server hears nothing of the first one, and begins another attempt.
+    await untilRows(50);
+    expect(await claims()).toBe(1);
+    first.kill('SIGCONT');
+    // It may have been given several attempts while it stood still.
+    while (!first.errors().includes('is a later attempt')) {
+      expect(await claims()).toBe(1);
+      await sleep(200);
+    }
+    appendFileSync(log, lines(50, 100));
+    await untilRows(100);
+    expect(await claims()).toBe(1);
+    expect(await status()).toMatchObject({ step: 'running' });
+    first.kill('SIGKILL');
+    await ok('ingest', 'drain', ID);
+    await untilStep('done');
+  },
+);
 
 test('an error that is final fails the run with its reason', async () => {
   const { log, run, startWorker, ids, failureOf } = await project();

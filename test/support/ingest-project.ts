@@ -47,7 +47,9 @@ ${worker}`,
   );
   writeFileSync(join(folder, 'schema.json'), JSON.stringify({ type: 'struct', fields: COLUMNS }));
   await ok('table', 'create', 'iot.uplinks', '--schema', 'schema.json');
-  const { ids } = await lookAt(folder);
+  const { ids, summaries } = await lookAt(folder);
+  /** Snapshots without rows. */
+  const claims = async () => (await summaries()).filter((summary) => !summary.has('added-records')).length;
   const untilRows = async (count: number) => {
     while ((await ids()).length < count) await sleep(200);
     expect(await ids()).toEqual(upTo(count));
@@ -66,8 +68,8 @@ ${worker}`,
     for (const started of workers) started.kill('SIGKILL');
     await Promise.all(workers.map(({ ended }) => ended));
   });
-  const startWorker = async () => {
-    const started = await startWorkerProcess(folder, ['worker'], env);
+  const startWorker = async (more: Readonly<Record<string, string>> = {}) => {
+    const started = await startWorkerProcess(folder, ['worker'], { ...env, ...more });
     workers.push(started);
     return started;
   };
@@ -83,5 +85,5 @@ ${worker}`,
     const shown = await run('run', 'show', started.workflowId, '--watch');
     return `${shown.stdout}${shown.stderr}`;
   };
-  return { folder, ok, run, ids, untilRows, untilBatches, startWorker, status, untilStep, failureOf };
+  return { folder, ok, run, ids, claims, untilRows, untilBatches, startWorker, status, untilStep, failureOf };
 }
