@@ -20,9 +20,13 @@ def shown(value):
     return value.hex() if isinstance(value, (bytes, bytearray)) else str(value)
 
 
-values = {}
-for field, sql in json.loads(text).items():
-    rows = spark.sql(f"SELECT _partition.`{field}`, {sql} FROM ours.db.t ORDER BY id").collect()
-    values[field] = [[shown(value) for value in row] for row in rows]
+fields = json.loads(text)
+names = [[f"ours{index}", f"spark{index}"] for index in range(len(fields))]
+pairs = ", ".join(f"_partition.`{field}` AS {ours}, {sql} AS {spark}" for (field, sql), (ours, spark) in zip(fields.items(), names))
+found = spark.sql(f"SELECT id, {pairs} FROM ours.db.t ORDER BY id")
+# Python has no points in time before the year 1 of any zone.
+texts = [f"CAST({name} AS STRING) AS {name}" if kind.startswith("timestamp") else name for name, kind in found.dtypes]
+compared = found.selectExpr(*texts).collect()
+values = {field: [[shown(row[ours]), shown(row[spark])] for row in compared] for field, (ours, spark) in zip(fields, names)}
 rows = [[shown(value) for value in row] for row in spark.sql("SELECT id, l, i, s, b, dec, day FROM ours.db.t ORDER BY id").collect()]
 print(json.dumps({"rows": rows, "values": values}))
