@@ -1,5 +1,5 @@
 /** A stream of Arrow batches into a table through the sink, one commit for each, beside PyIceberg's appends of the same batches. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Table as ArrowTable, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { arrowRecords } from '../../client/index.js';
@@ -9,7 +9,14 @@ import type { Project } from '../../project/index.js';
 import { localPathsOf } from '../../scans/index.js';
 import { IcebergSink } from '../../sink/index.js';
 import { loadTable, planFiles } from '../../tables/index.js';
-import { type BenchContext, type BenchJob, type BenchSize, figure, type Measurement } from '../job.js';
+import {
+  type BenchContext,
+  type BenchJob,
+  type BenchSize,
+  type BenchVariant,
+  figure,
+  type Measurement,
+} from '../job.js';
 import { runForeign } from '../python.js';
 import { openBenchProject } from '../world.js';
 
@@ -21,6 +28,9 @@ const COMMITS: Readonly<Record<BenchSize, number>> = { S: 110, M: 510 };
 const COMPARED = 20;
 /** Commits into another table, before those that are measured: the code is warm. */
 const WARM_UP = 100;
+/** The longer stream has so many times the batches. */
+const LONGER = 10;
+const [MIB, ALLOWED_MIB, ALLOWED_BATCHES] = [2 ** 20, 256, 4];
 
 const COLUMNS = {
   id: 'long',
@@ -110,10 +120,32 @@ async function facts(project: Project): Promise<Readonly<Record<string, number>>
   return { ...(Object.fromEntries(named) as Record<string, number>), files: files.length };
 }
 
+/**
+ * The most memory of the process while batches are committed that are read one by one, above that of an idle sink, which is open and has committed a few rows. The peak
+ * is that of the whole process, so start-up counts, too.
+ */
+function memoryOf(times: number): BenchVariant {
+  return async (context, measure) => {
+    const project = await openBenchProject(context.scratchFolder);
+    const read = (batch: number) => tableFromIPC(readFileSync(fileOf(context, batch % BATCHES[context.size])));
+    await commit(await createTable(project, 'warm'), 0, read(0).slice(0, 100));
+    const opened = await createTable(project);
+    const idle = process.memoryUsage().rss;
+    const batches = times * BATCHES[context.size];
+    await measure(async () => {
+      for (let batch = 0; batch < batches; batch++) await commit(opened, batch, read(batch));
+    });
+    const aboveMb = (process.resourceUsage().maxRSS * 1024 - idle) / MIB;
+    const rows = Number(opened.metrics().committedRows);
+    await project.close();
+    return { rows, aboveMb, batchMb: statSync(fileOf(context, 0)).size / MIB };
+  };
+}
+
 export const sink: BenchJob = {
   name: NAME,
   title:
-    'Arrow batches of 10,000 rows with ten columns into a fresh table with day partitions, one commit for each, zstd level 3, files synced; floor: PyIceberg appends the same batches, zstd level 3, files synced.',
+    'Arrow batches of 10,000 rows with ten columns into a fresh table with day partitions, one commit for each, zstd level 3, files synced; floor: PyIceberg appends the same batches, zstd level 3, files synced. Memory above that of an idle sink, beside four times the bytes of a batch and 256 MB.',
   runs: 3,
   prepare,
   variants: {
@@ -157,6 +189,8 @@ export const sink: BenchJob = {
       await project.close();
       return { first: median(cpuMs.slice(0, COMPARED)), last: median(cpuMs.slice(-COMPARED)) };
     },
+    memory: memoryOf(1),
+    longer: memoryOf(LONGER),
   },
   figures(medians, size) {
     const [ours, theirs] = [factsOf(medians['ours']), factsOf(medians['pyiceberg'])];
@@ -170,12 +204,20 @@ export const sink: BenchJob = {
     const { cpuSeconds = Number.NaN, wallSeconds = Number.NaN, peakMb = Number.NaN } = peer;
     const to = COMMITS[size];
     const compared = `CPU of a commit of 100 rows, median of commits ${to - COMPARED + 1} to ${to} over 1 to ${COMPARED}`;
+    const above = (measured: Measurement | undefined, count: number) => {
+      const { rows: found, aboveMb = Number.NaN, batchMb = Number.NaN } = measured?.extra ?? {};
+      if (found !== count) throw new Error(`${found} rows were committed, not ${count}`);
+      const floor = ALLOWED_BATCHES * batchMb + ALLOWED_MIB;
+      return figure(NAME, size, `memory above idle, ${count} rows`, aboveMb, 'MB', { floor, atMost: 1 });
+    };
     return [
       figure(NAME, size, `CPU, ${rows} rows`, cpu, 's', { floor: cpuSeconds, atMost: 0.25 }),
       figure(NAME, size, 'rows per CPU second', rows / cpu, 'rows/s', { floor: rows / cpuSeconds }),
       figure(NAME, size, 'wall', medians['ours']?.wallSeconds ?? Number.NaN, 's', { floor: wallSeconds }),
       figure(NAME, size, 'peak memory', medians['ours']?.peakMb ?? Number.NaN, 'MB', { floor: peakMb }),
       figure(NAME, size, compared, last, 'ms', { floor: first, atMost: 1.5 }),
+      above(medians['memory'], rows),
+      above(medians['longer'], LONGER * rows),
     ];
   },
 };
