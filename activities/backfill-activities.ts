@@ -16,7 +16,13 @@ import { findFeatureView } from '../features/index.js';
 import { commitWindows, materializeDirect } from '../materialization/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
 import { parseTrainingSetRequest } from '../training/index.js';
-import type { BackfillActivities, BackfillRunInput, PlanBackfillInput, PlannedBackfill } from './backfill-contract.js';
+import type {
+  BackfillActivities,
+  BackfillRunInput,
+  PlanBackfillInput,
+  PlannedBackfill,
+  StageWindowInput,
+} from './backfill-contract.js';
 import { type ParsedBackfill, parseBackfillRequest } from './backfill-request.js';
 import { leaseBackfillPlan } from './lease-backfill-plan.js';
 import { hasSearchAttributes } from './search-attributes.js';
@@ -94,8 +100,8 @@ export function createBackfillActivities(project: Project): BackfillActivities {
   };
 }
 
-const windowFromJson = ({ view, startUs, endUs }: { view: string; startUs: string; endUs: string }) => ({
-  view,
+const windowFromJson = ({ startUs, endUs, ...rest }: StageWindowInput) => ({
+  ...rest,
   startUs: BigInt(startUs),
   endUs: BigInt(endUs),
 });

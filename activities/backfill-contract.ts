@@ -4,6 +4,7 @@ import type {
   IdleResult,
   PlanReference,
   RequestedRun,
+  RunEngine,
   RunOutcome,
   TrainingSetInput,
 } from './contract.js';
@@ -30,6 +31,8 @@ export interface BackfillInput {
   readonly concurrency?: number;
   /** Windows that are committed together at most; unless given, as many as are read in 30 seconds. */
   readonly windowsPerCommit?: number;
+  /** Reads the source of a view; unless given as the view and the project say. A training set has its own. */
+  readonly engine?: RunEngine;
 }
 
 /**
@@ -46,6 +49,7 @@ export interface BackfillRunInput {
   readonly newestFirst: boolean;
   readonly concurrency: number;
   readonly windowsPerCommit?: number;
+  readonly engine?: RunEngine;
   readonly planLocation?: string;
   /** Only these segments of the plan: the ones that failed before. */
   readonly only?: readonly BackfillSegment[];
@@ -149,6 +153,7 @@ export interface StageWindowInput {
   readonly view: string;
   readonly startUs: string;
   readonly endUs: string;
+  readonly engine?: RunEngine;
 }
 
 /** `nothing`: covered already; `alone`: it rebuilds buckets, and is run by itself. */

@@ -4,6 +4,7 @@ import { entityTable, requireWindowRange, type WindowRange } from '../backfill/i
 import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { formatDurationMs, parseDurationMs, projectName } from '../features/index.js';
+import { ENGINE_TYPES, type EngineType } from '../reduction/index.js';
 import { parseTrainingSetRequest, type TrainingSetRequest } from '../training/index.js';
 import type { MaxConcurrency } from './backfill-contract.js';
 
@@ -15,6 +16,8 @@ const MAX_WINDOWS_PER_COMMIT = 250;
 export interface BackfillSettings {
   readonly concurrency: number;
   readonly windowsPerCommit?: number;
+  /** Reads the source of a view. */
+  readonly engine?: EngineType;
 }
 
 /** The target. */
@@ -31,6 +34,7 @@ export type ParsedBackfill = BackfillSettings & (ParsedRange | { readonly plan: 
 const settingsSchema = z.object({
   concurrency: z.int().min(1).max(MAX_CONCURRENCY).default(DEFAULT_CONCURRENCY),
   windowsPerCommit: z.int().min(1).max(MAX_WINDOWS_PER_COMMIT).optional(),
+  engine: z.enum(ENGINE_TYPES).optional(),
 });
 const requestSchema = z.strictObject({
   view: z.string().min(1).optional(),
@@ -50,8 +54,21 @@ const EXAMPLE = 'for example {"view": "airport_delay", "start": "2001-01-01", "e
  * @throws `INVALID_ARGUMENT` naming every problem
  */
 export function parseBackfillSettings(request: z.input<typeof settingsSchema>): BackfillSettings {
-  const { concurrency, windowsPerCommit } = parseWith(settingsSchema, request);
-  return { concurrency, ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }) };
+  const { concurrency, windowsPerCommit, engine } = parseWith(settingsSchema, request);
+  return {
+    concurrency,
+    ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }),
+    ...(engine === undefined ? {} : { engine }),
+  };
+}
+
+/**
+ * Windows of a training set are read as its own request says, which its plan has.
+ * @throws `INVALID_ARGUMENT` for an engine beside a training set
+ */
+export function refuseEngineBeside({ trainingSet }: BackfillSubject, { engine }: BackfillSettings): void {
+  if (trainingSet === undefined || engine === undefined) return;
+  throw invalid('"engine" is for the windows of a view: a training set, and its plan, have their own');
 }
 
 /**

@@ -3,19 +3,27 @@ import type { BackfillPlan, WindowRange } from '../backfill/index.js';
 import { MoraineError } from '../errors/index.js';
 import { trainingSetRequestToJson } from '../training/index.js';
 import type { BackfillResult, BackfillRunInput } from './backfill-contract.js';
-import { type BackfillSettings, type BackfillSubject, backfillWorkflowId } from './backfill-request.js';
+import {
+  type BackfillSettings,
+  type BackfillSubject,
+  backfillWorkflowId,
+  refuseEngineBeside,
+} from './backfill-request.js';
 import type { RequestedRun, RunOutcome } from './contract.js';
 import { outcomeOf, type RunPlace } from './start-run.js';
 
 /** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
 export type BackfillRunWorkflow = (input: BackfillRunInput) => Promise<BackfillResult>;
 
-/** The input of a run. */
+/** The input of a run. @throws `INVALID_ARGUMENT` for an engine beside a training set */
 export function backfillInput(
-  { view, trainingSet }: BackfillSubject,
+  subject: BackfillSubject,
   { startUs, endUs, stepUs, order }: WindowRange & Pick<BackfillPlan, 'order'>,
-  { concurrency, windowsPerCommit }: BackfillSettings,
+  settings: BackfillSettings,
 ): Omit<BackfillRunInput, 'searchAttributes' | 'carried'> {
+  const { view, trainingSet } = subject;
+  const { concurrency, windowsPerCommit, engine } = settings;
+  refuseEngineBeside(subject, settings);
   return {
     ...(view === undefined ? { trainingSet: trainingSetRequestToJson(trainingSet) } : { view }),
     startUs: String(startUs),
@@ -24,6 +32,7 @@ export function backfillInput(
     newestFirst: order === 'newest-first',
     concurrency,
     ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }),
+    ...(engine === undefined ? {} : { engine }),
   };
 }
 
@@ -39,7 +48,7 @@ export async function startBackfillRun(
   options: RunPlace & { readonly replyTo?: string },
 ): Promise<RequestedRun> {
   const range = { startUs: BigInt(input.startUs), endUs: BigInt(input.endUs), stepUs: BigInt(input.stepUs) };
-  const { view, trainingSet } = input;
+  const { view, trainingSet, engine } = input;
   const workflowId = backfillWorkflowId(view ?? `training-set:${trainingSet?.name}`, range, options.project);
   const handle = await client.workflow.signalWithStart<BackfillRunWorkflow, [{ replyTo?: string }]>('backfillRun', {
     workflowId,
@@ -48,7 +57,8 @@ export async function startBackfillRun(
     signal: 'requested',
     signalArgs: [options.replyTo === undefined ? {} : { replyTo: options.replyTo }],
     staticSummary: `Backfill ${workflowId.slice('backfill/'.length)}`,
-    memo: view === undefined ? { dataset: trainingSet?.name } : { view },
+    // A retry of what has failed knows the engine from it.
+    memo: view === undefined ? { dataset: trainingSet?.name } : { view, ...(engine === undefined ? {} : { engine }) },
   });
   return { workflowId, runId: handle.signaledRunId };
 }

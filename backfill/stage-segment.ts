@@ -7,12 +7,16 @@ import {
   planMaterialization,
   type StagedWindow,
 } from '../materialization/index.js';
+import type { EngineType } from '../reduction/index.js';
+import { hasCode, retryConflicts } from '../tables/index.js';
 
 /** Event times in microseconds, `[startUs, endUs)`. */
 export interface SegmentRequest {
   readonly view: string;
   readonly startUs: bigint;
   readonly endUs: bigint;
+  /** Reads the source; unless given as the view and the project say. */
+  readonly engine?: EngineType;
 }
 
 export type StagedSegment =
@@ -28,11 +32,19 @@ export type StagedSegment =
       readonly bytes: bigint;
     };
 
-/** @throws as planning and extraction of a materialization */
+/** Plans again where the source moved on before its rows were read. @throws as planning and extraction of a materialization */
 export async function stageSegment(
   deps: MaterializationDeps,
   request: SegmentRequest,
   options: ExtractOptions = {},
+): Promise<StagedSegment> {
+  return await retryConflicts(deps.catalog, () => stageOnce(deps, request, options), hasCode('PLAN_STALE'));
+}
+
+async function stageOnce(
+  deps: MaterializationDeps,
+  request: SegmentRequest,
+  options: ExtractOptions,
 ): Promise<StagedSegment> {
   const startedMs = performance.now();
   const plan = await planMaterialization(deps, { ...request, attemptId: randomUUID(), isBackfill: true }, options);

@@ -58,11 +58,11 @@ async function retryOn(project: Project, server: ConnectedServer, id: string): P
     await controlBackfill(server.client, id, 'retry');
     return { started: false };
   }
-  const { planLocation, segments } = failed;
+  const { planLocation, segments, settings } = failed;
   if (segments.length === 0) throw new MoraineError('INVALID_ARGUMENT', `No window of the backfill ${id} has failed.`);
   const plan = await readBackfillPlan(project.io, planLocation);
   const input = {
-    ...backfillInput(runs.subjectOfPlan(plan), plan, parseBackfillSettings({})),
+    ...backfillInput(runs.subjectOfPlan(plan), plan, parseBackfillSettings(settings)),
     planLocation,
     only: segments,
   };

@@ -10,6 +10,7 @@ import {
 import { MoraineError } from '../errors/index.js';
 import { resolveSource } from '../materialization/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
+import type { EngineType } from '../reduction/index.js';
 import { trainingSetRequestToJson } from '../training/index.js';
 import type { BackfillProgress, BackfillResult, NewBackfill, ParsedRange } from '../workers/index.js';
 import {
@@ -40,6 +41,8 @@ export interface BackfillRequest {
   readonly concurrency?: number;
   /** Windows that are committed together at most. */
   readonly windowsPerCommit?: number;
+  /** Reads the source of a view; unless given as the view and the project say. A training set has its own. */
+  readonly engine?: EngineType;
 }
 
 export type BackfillOptions = RunOptions<BackfillProgress>;

@@ -108,6 +108,7 @@ const backfill = z.strictObject({
   plan: object.optional(),
   concurrency: count,
   windowsPerCommit: count,
+  engine,
 });
 const estimate = z.strictObject({
   ...{ view: optionalText, dataset: optionalText, rows: count, start: optionalText, end: optionalText },

@@ -12,6 +12,7 @@ import {
 import { countedText, countText, durationText, MoraineError, sizeText } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
+import type { EngineType } from '../../reduction/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { type TrainingSetOptions, trainingSetOption } from '../options/training-set-option.js';
 import { printable } from '../output/output.js';
@@ -23,6 +24,7 @@ interface BackfillOptions extends TrainingSetOptions {
   readonly newestFirst?: boolean;
   readonly concurrency?: number;
   readonly windowsPerCommit?: number;
+  readonly engine?: EngineType;
   readonly dryRun?: boolean;
   readonly plan?: string;
   readonly apply?: string;
@@ -39,7 +41,7 @@ export async function backfill(
   const asked = await requestOf(operands[0], options);
   await withProject(context, async (project) => {
     const trainingSet = await trainingSetOption(project, options);
-    const request = trainingSet === undefined ? asked : { ...asked, trainingSet };
+    const request = trainingSet === undefined ? asked : ofTrainingSet(asked, trainingSet);
     if (options.dryRun === true || options.plan !== undefined) return showPlan(context, project, request, options);
     if (options.wait !== true && (await hasConfiguredServer(project))) {
       const run = await unlessAborted(startBackfill(project, request), context.signal);
@@ -58,6 +60,14 @@ export async function backfill(
   });
 }
 
+/** What an engine is asked for belongs to the training set. */
+function ofTrainingSet(
+  { engine, ...asked }: BackfillRequest,
+  trainingSet: NonNullable<BackfillRequest['trainingSet']>,
+): BackfillRequest {
+  return { ...asked, trainingSet: { ...trainingSet, ...(engine === undefined ? {} : { engine }) } };
+}
+
 async function requestOf(view: string | undefined, options: BackfillOptions): Promise<BackfillRequest> {
   const { start, end, step, newestFirst, apply } = options;
   const range = {
@@ -70,6 +80,7 @@ async function requestOf(view: string | undefined, options: BackfillOptions): Pr
   const settings = {
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     ...(options.windowsPerCommit === undefined ? {} : { windowsPerCommit: options.windowsPerCommit }),
+    ...(options.engine === undefined ? {} : { engine: options.engine }),
   };
   if (apply === undefined) {
     requireRange(view ?? options.trainingSet, options);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type ActionRunner, declareControl, does, withExamples } from '../define.js';
-import { addAsOfOptions, wholeNumber } from './options.js';
+import { addAsOfOptions, engineOption, wholeNumber } from './options.js';
 
 /** `backfill` and what is said to one in flight. */
 export function declareBackfillCommands(program: Command, runner: ActionRunner): void {
@@ -31,6 +31,7 @@ export function declareBackfillCommands(program: Command, runner: ActionRunner):
       'commit so many windows together (default: what is read in 30 s)',
       wholeNumber(1, 250),
     )
+    .addOption(engineOption())
     .option('--dry-run', 'only show the plan')
     .option('--plan <file>', 'only write the plan to this file, which must not exist')
     .option('--apply <file>', 'run this plan, instead of a view and range; refused if it no longer holds')

@@ -1,5 +1,5 @@
 /** `moraine backfill` on a real server with a real worker: a training set, live runs beside it, what is said to it, retry. */
-import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BackfillProgress, PlannedBackfill } from '../../activities/backfill-contract.js';
@@ -113,6 +113,32 @@ describe('a view', { timeout: 240_000 }, () => {
     for (const { startUs, endUs } of coverage.filter((piece) => (piece.endUs ?? 0n) <= 4_000n * SECOND)) {
       expect([(startUs ?? 1n) % (4n * SECOND), (endUs ?? 1n) % (4n * SECOND)]).toEqual([0n, 0n]);
     }
+  });
+
+  test('has its windows read by the engine that is asked for; a training set has that in its plan', async () => {
+    const { small } = made;
+    const range = ['--start', '1970-01-01T00:00:00Z', '--end', '1970-01-01T00:20:00Z', '--step', '10m'];
+    const refused = await moraine(['backfill', small.view, ...range, '--engine', 'trino', '--wait'], { cwd: folder });
+    expect([refused.code, refused.stderr]).toEqual([
+      ERROR_TABLE.RUN_FAILED.exitCode,
+      expect.stringContaining('CONFIG_INVALID: the run asks for trino, but it is not said where Trino is') as string,
+    ]);
+    const id = `backfill/${small.view}/1970-01-01T00:00:00.000Z..1970-01-01T00:20:00.000Z/10m@${await small.project.identity()}`;
+    expect(await run('retry', id)).toBe(`Started the failed windows of ${id}.\n`);
+    await expect(handle(id).result()).rejects.toThrow('Workflow execution failed');
+    const { memo } = await handle(id).describe();
+    const { failed } = (memo as { readonly progress: BackfillProgress }).progress;
+    expect(failed.map(({ code }) => code)).toEqual(['CONFIG_INVALID', 'CONFIG_INVALID']);
+
+    const what = ['--training-set', 'april', '--features', small.view, '--entities-table', 'demo.labels'];
+    const file = join(folder, 'april.json');
+    await run(...what, '--save-as', 'demo.april', ...range, '--engine', 'duckdb', '--plan', file);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ trainingSet: { name: 'april', engine: 'duckdb' } });
+    const twice = await moraine(['backfill', '--apply', file, '--engine', 'trino'], { cwd: folder });
+    expect([twice.code, twice.stderr]).toEqual([
+      ERROR_TABLE.INVALID_ARGUMENT.exitCode,
+      expect.stringContaining('"engine" is for the windows of a view') as string,
+    ]);
   });
 
   test('of one that has ended, retry starts the failed windows alone', async () => {

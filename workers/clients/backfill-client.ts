@@ -6,7 +6,7 @@ import type {
   BackfillRunInput,
   BackfillSegment,
 } from '../../activities/backfill-contract.js';
-import type { RequestedRun } from '../../activities/contract.js';
+import type { RequestedRun, RunEngine } from '../../activities/contract.js';
 import {
   type BackfillRunWorkflow,
   changeBackfillConcurrency as changeConcurrency,
@@ -71,18 +71,27 @@ export async function changeBackfillConcurrency(client: Client, id: string, conc
   await changeConcurrency(client, { workflowId: id }, concurrency);
 }
 
+/** The windows that a backfill has left undone, and how it was run. */
+export interface FailedSegments {
+  readonly planLocation: string;
+  readonly segments: readonly BackfillSegment[];
+  readonly settings: Pick<BackfillRunInput, 'engine'>;
+}
+
 /** The windows that a backfill which has ended left undone; null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
-export async function failedSegments(
-  client: Client,
-  id: string,
-): Promise<{ readonly planLocation: string; readonly segments: readonly BackfillSegment[] } | null> {
+export async function failedSegments(client: Client, id: string): Promise<FailedSegments | null> {
   const { status, memo } = await known(id, handleOf(client, id).describe());
   if (status.name === 'RUNNING') return null;
-  const { plan, progress } = (memo ?? {}) as { plan?: { planLocation?: string }; progress?: BackfillProgress };
+  const { plan, progress, engine } = (memo ?? {}) as {
+    readonly plan?: { readonly planLocation?: string };
+    readonly progress?: BackfillProgress;
+    readonly engine?: RunEngine;
+  };
   if (plan?.planLocation === undefined) {
     throw new MoraineError('INVALID_ARGUMENT', `The backfill ${id} ended before it had a plan: start it again.`);
   }
-  return { planLocation: plan.planLocation, segments: (progress?.failed ?? []).map(({ segment }) => segment) };
+  const segments = (progress?.failed ?? []).map(({ segment }) => segment);
+  return { planLocation: plan.planLocation, segments, settings: engine === undefined ? {} : { engine } };
 }
 
 async function known<T>(id: string, asked: Promise<T>): Promise<T> {

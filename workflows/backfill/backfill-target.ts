@@ -5,6 +5,7 @@ import type {
   PlannedBackfill,
   RanAlone,
   StagedBackfillWindow,
+  StageWindowInput,
 } from '../../activities/backfill-contract.js';
 import type { PlanReference } from '../../activities/contract.js';
 import { trainingWindowStaging, trainingWindowsCommit, windowStaging, windowsCommit } from './backfill-policies.js';
@@ -27,10 +28,9 @@ export class BackfillTarget {
 
   stage(segment: BackfillSegment): Promise<StagedBackfillWindow> {
     const summary = `Read: ${this.describe(segment)}`;
-    const { view } = this.#input;
-    const times = this.#times(segment);
-    if (view !== undefined) return windowStaging.stageWindow.executeWithOptions({ summary }, [{ view, ...times }]);
-    const window = { ...this.#plan, ...times };
+    if (this.#input.view !== undefined)
+      return windowStaging.stageWindow.executeWithOptions({ summary }, [this.#window(segment)]);
+    const window = { ...this.#plan, ...this.#times(segment) };
     return trainingWindowStaging.stageTrainingWindow.executeWithOptions({ summary }, [window]);
   }
 
@@ -58,9 +58,14 @@ export class BackfillTarget {
 
   /** Windows whose buckets have to be rebuilt; only views have such. */
   runAlone(segment: BackfillSegment): Promise<RanAlone> {
-    const { view = '' } = this.#input;
     const summary = `Rebuild: ${this.describe(segment)}`;
-    return windowStaging.runWindowAlone.executeWithOptions({ summary }, [{ view, ...this.#times(segment) }]);
+    return windowStaging.runWindowAlone.executeWithOptions({ summary }, [this.#window(segment)]);
+  }
+
+  /** Windows of a view. */
+  #window(segment: BackfillSegment): StageWindowInput {
+    const { view = '', engine } = this.#input;
+    return { view, ...this.#times(segment), ...(engine === undefined ? {} : { engine }) };
   }
 
   /** ISO-8601, `<start>..<end>`. */

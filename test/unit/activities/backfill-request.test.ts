@@ -4,6 +4,8 @@ import {
   parseBackfillRequest,
   parseBackfillSettings,
 } from '../../../activities/backfill-request.js';
+import { backfillInput } from '../../../activities/start-backfill.js';
+import { parseTrainingSetRequest } from '../../../training/index.js';
 import { errorOf } from '../../support/error-code.js';
 
 const DAY_US = 86_400_000_000n;
@@ -33,11 +35,35 @@ describe('the input of backfill', () => {
   });
 
   test('or a stored plan', () => {
-    expect(parseBackfillRequest({ plan: '/p.json', concurrency: 3, windowsPerCommit: 10 })).toEqual({
+    expect(parseBackfillRequest({ plan: '/p.json', concurrency: 3, windowsPerCommit: 10, engine: 'trino' })).toEqual({
       plan: '/p.json',
       concurrency: 3,
       windowsPerCommit: 10,
+      engine: 'trino',
     });
+  });
+
+  test('has an engine for the windows of a view; those of a training set have that of its request', () => {
+    const range = { startUs: DAY_US, endUs: 3n * DAY_US, stepUs: DAY_US, order: 'oldest-first' } as const;
+    const settings = parseBackfillSettings({ engine: 'trino' });
+    expect(backfillInput({ view: 'a' }, range, settings)).toEqual({
+      view: 'a',
+      startUs: String(DAY_US),
+      endUs: String(3n * DAY_US),
+      stepUs: String(DAY_US),
+      newestFirst: false,
+      concurrency: 2,
+      engine: 'trino',
+    });
+    const trainingSet = parseTrainingSetRequest({
+      ...{ name: 'march', features: ['a'], entities: { table: 'shop.labels' }, to: 'shop.march', engine: 'auto' },
+    });
+    expect(backfillInput({ trainingSet }, range, parseBackfillSettings({}))).toMatchObject({
+      trainingSet: { name: 'march', engine: 'auto' },
+    });
+    const refused = errorOf(() => backfillInput({ trainingSet }, range, settings));
+    expect(refused.code).toBe('INVALID_ARGUMENT');
+    expect(refused.message).toContain('"engine" is for the windows of a view');
   });
 
   const range = { view: 'a', start: '2001-01-01', end: '2001-01-10', step: '1d' };
@@ -55,6 +81,7 @@ describe('the input of backfill', () => {
     ['a time that is none', { ...range, end: 'tomorrow' }, '"tomorrow"'],
     ['no concurrency at all', { ...range, concurrency: 0 }, '"concurrency"'],
     ['a concurrency that would take all of a worker', { ...range, concurrency: 17 }, '"concurrency"'],
+    ['an engine that is none', { ...range, engine: 'spark' }, '"engine"'],
     ['commits of nothing', { ...range, windowsPerCommit: 0 }, '"windowsPerCommit"'],
     [
       'neither a view nor a training set',
