@@ -8,15 +8,16 @@ import {
   MEASURED_ROWS,
   materializationCost,
   materializationFacts,
-  type RetrievalFacts,
+  type OutlinedMaterialization,
+  type OutlinedRetrieval,
   retrievalCost,
   retrievalFacts,
   type TrinoCost,
   trinoCost,
 } from '../estimates/index.js';
-import { findFeatureView } from '../features/index.js';
+import { findFeatureView, type ResolvedView } from '../features/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
-import { isForTrino } from '../reduction/index.js';
+import { expectEngine, type SizedRead } from '../reduction/index.js';
 
 /** The run to estimate. */
 export interface EstimateRequest {
@@ -55,8 +56,13 @@ export interface Estimate {
   readonly reads: EstimatedReads;
   /** The cost of all parts, all shards and the commit together, where DuckDB reads. */
   readonly cost: Cost;
-  /** Who would read with `engine.type: auto`. */
-  readonly engine: { readonly choice: 'duckdb' | 'trino'; readonly trinoAboveBytes: number };
+  /** Who would read: as the view says, else as `engine.type: auto` chooses; `trino` if it is that for some view of a dataset. */
+  readonly engine: {
+    readonly choice: 'duckdb' | 'trino';
+    /** Why; of several views for each. */
+    readonly reason: string;
+    readonly trinoAboveBytes: number;
+  };
   /** What the run would cost if Trino read the sources, whether or not one is configured: a rough figure, from two measured sizes. */
   readonly trino: TrinoCost;
   /** Rows read, over those of the largest measured run: beyond 3 the model has not been tried. */
@@ -113,7 +119,8 @@ async function estimateMaterialization(
     run: { kind: outline.kind, reason: outline.reason },
     cost: materializationCost(facts),
     trino: trinoCost('materialization', [facts.rows]),
-    ...readsOf([facts], trinoAboveBytes),
+    engine: engineOf(trinoAboveBytes, [{ ...outline, ...materializationRead(outline, facts.fileBytes) }]),
+    ...readsOf([facts]),
   };
 }
 
@@ -129,8 +136,8 @@ async function estimateRetrieval(
   const { entities } = findFeatureView(definitions, view);
   const keys = entities.flatMap((entity) => definitions.entities.get(entity)?.joinKeys ?? []);
   const expected = { ...entitiesOfCount(rows, keys.length), entities: known };
-  const { facts } = await retrievalFacts(deps, { features: [view] }, expected, shards);
-  return retrievalEstimate(view, facts, trinoAboveBytes);
+  const outlined = await retrievalFacts(deps, { features: [view] }, expected, shards);
+  return retrievalEstimate(view, outlined, trinoAboveBytes);
 }
 
 async function estimateDataset(
@@ -141,29 +148,49 @@ async function estimateDataset(
 ): Promise<Estimate> {
   const deps = await datasetDeps(project);
   const { record } = await deps.datasets.get(dataset);
-  const { facts } = await datasetFacts(deps, record, shards);
-  return retrievalEstimate(dataset, facts, trinoAboveBytes);
+  return retrievalEstimate(dataset, await datasetFacts(deps, record, shards), trinoAboveBytes);
 }
 
-function retrievalEstimate(name: string, facts: RetrievalFacts, trinoAboveBytes: number): Estimate {
+function retrievalEstimate(name: string, { joins, facts }: OutlinedRetrieval, trinoAboveBytes: number): Estimate {
+  // Before the shards, unless the view has no keys to be split by.
+  const queries = joins.map(({ view }) => (view.joinKeys.length === 0 ? facts.shards : 1));
   return {
     kind: 'retrieval',
     name,
     run: null,
     cost: retrievalCost(facts),
-    // Each shard has Trino read the sources for its own entity rows.
     trino: trinoCost(
       'retrieval',
-      facts.views.flatMap(({ rows }) => Array.from({ length: facts.shards }, () => rows)),
+      facts.views.flatMap(({ rows }, index) => Array.from({ length: queries[index] ?? 1 }, () => rows)),
     ),
-    ...readsOf([facts.entityReads, ...facts.views], trinoAboveBytes),
+    engine: engineOf(
+      trinoAboveBytes,
+      joins.map(({ view, source: { table, snapshot }, stats: { bytes } }) => {
+        return { view, source: table, bytes, snapshotIds: [snapshot?.snapshotId ?? null] };
+      }),
+    ),
+    ...readsOf([facts.entityReads, ...facts.views]),
   };
 }
 
-function readsOf(
-  parts: readonly EstimatedReads[],
+const materializationRead = ({ reads }: OutlinedMaterialization['outline'], fileBytes: number) => ({
+  bytes: BigInt(fileBytes),
+  snapshotIds: reads.map(({ snapshotId }) => snapshotId),
+});
+
+function engineOf(
   trinoAboveBytes: number,
-): Pick<Estimate, 'reads' | 'engine' | 'timesMeasured'> {
+  reads: readonly (SizedRead & { readonly view: Pick<ResolvedView, 'name' | 'engine'> })[],
+): Estimate['engine'] {
+  const chosen = reads.map(({ view, ...read }) => ({ view, ...expectEngine(view.engine, trinoAboveBytes, read) }));
+  const reasons = chosen.map(({ view, engine, reason }) =>
+    chosen.length === 1 ? reason : `${view.name} ${engine}, as ${reason}`,
+  );
+  const choice = chosen.some(({ engine }) => engine === 'trino') ? 'trino' : 'duckdb';
+  return { choice, reason: reasons.join('; '), trinoAboveBytes };
+}
+
+function readsOf(parts: readonly EstimatedReads[]): Pick<Estimate, 'reads' | 'timesMeasured'> {
   const sum = (of: keyof EstimatedReads): number => parts.reduce((total, part) => total + part[of], 0);
   const reads = {
     files: sum('files'),
@@ -171,9 +198,5 @@ function readsOf(
     fileBytes: sum('fileBytes'),
     deleteFiles: sum('deleteFiles'),
   };
-  return {
-    reads,
-    engine: { choice: isForTrino(trinoAboveBytes, BigInt(reads.fileBytes)) ? 'trino' : 'duckdb', trinoAboveBytes },
-    timesMeasured: reads.rows / MEASURED_ROWS,
-  };
+  return { reads, timesMeasured: reads.rows / MEASURED_ROWS };
 }

@@ -238,7 +238,7 @@ export const ERROR_TABLE = {
     4,
     409,
     false,
-    'The source, the view or the files of the windows changed since the plan was made.',
+    'The source, the view or the files of the windows changed since the plan was made; or Trino no longer sees the state that it reads.',
     'Make the plan again and look at it.',
   ),
   IDEMPOTENCY_KEY_REUSED: entry(

@@ -21,7 +21,7 @@ const MEASURED_TRINO_ROWS = 1e7;
 
 /** What a run is expected to cost on Trino. */
 export interface TrinoCost {
-  /** One for each source that is read, and each shard that reads it. */
+  /** One for each source that is read; of views without join keys one for each shard. */
   readonly queries: number;
   /** CPU time of all processes together, Trino's among them. */
   readonly cpuSeconds: number;

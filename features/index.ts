@@ -160,6 +160,8 @@ export {
 export type { JoinMethod } from './retrieval/point-in-time-sql.js';
 export {
   openReducedView,
+  openViewOnTrino,
+  plannedView,
   type ReducibleView,
   type ReducibleViews,
   reducedViewSchema,

@@ -1,6 +1,6 @@
 /** Materialization as one library call: plan, extract, commit, without a workflow. */
 import { randomUUID } from 'node:crypto';
-import { retryConflicts } from '../tables/index.js';
+import { hasCode, retryConflicts } from '../tables/index.js';
 import { commitMaterialization, type MaterializationCommit } from './commit-materialization.js';
 import type { MaterializationDeps } from './deps.js';
 import { extractPlan } from './extract-plan.js';
@@ -17,18 +17,19 @@ export interface MaterializationResult {
 /**
  * Materializes a view in this process. Parts and shards run one after another.
  * @throws what {@link planMaterialization}, {@link extractPlan} and {@link commitMaterialization} throw; COMMIT_CONFLICT
- * only after several plans
+ * and PLAN_STALE only after several plans
  */
 export async function materializeDirect(
   deps: MaterializationDeps,
   request: Omit<MaterializationRequest, 'attemptId'>,
   options: ExtractOptions = {},
 ): Promise<MaterializationResult> {
-  return await retryConflicts(deps.catalog, async () => {
+  const work = async (): Promise<MaterializationResult> => {
     const plan = await planMaterialization(deps, { ...request, attemptId: randomUUID() }, options);
     if (plan.planLocation === null) return { plan, commit: null };
     const shards = await extractPlan(deps, plan.planLocation, plan, options);
     const manifests = shards.flatMap(({ manifestLocation }) => manifestLocation ?? []);
     return { plan, commit: await commitMaterialization(deps, plan.planLocation, manifests) };
-  });
+  };
+  return await retryConflicts(deps.catalog, work, hasCode('COMMIT_CONFLICT', 'PLAN_STALE'));
 }

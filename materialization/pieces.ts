@@ -18,13 +18,9 @@ export function isForTrino(
   { view, source }: { readonly view: ResolvedView; readonly source: Table },
   planned: Pick<MaterializationPlan, 'appendReads' | 'rebuild'>,
 ): boolean {
-  const { engine } = chooseEngine(engines, { source, bytes: planSize(planned).bytes }, { run, view: view.engine });
-  if (engine === 'duckdb') return false;
-  // Where branches are the catalog's, it shows Trino the newest state of a table alone. Changes between two states are few rows.
-  const showsAll = source.catalog?.hasTableRefs !== false;
-  const { currentSnapshotId } = source.metadata;
   const reads = [...planned.appendReads, ...(planned.rebuild?.reads ?? [])];
-  return showsAll || run === 'trino' || reads.every(({ snapshotId }) => snapshotId === currentSnapshotId);
+  const read = { source, bytes: planSize(planned).bytes, snapshotIds: reads.map(({ snapshotId }) => snapshotId) };
+  return chooseEngine(engines, read, { run, view: view.engine }).engine === 'trino';
 }
 
 /**

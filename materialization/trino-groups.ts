@@ -2,7 +2,7 @@
 import { type Connection, columnAlias, readableScanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { currentSchema, currentSnapshot } from '../iceberg/index.js';
-import { columnNamed, type ReduceContext, type ReductionGroup } from '../reduction/index.js';
+import { columnNamed, type ReduceContext, type ReductionGroup, refusedFormatThree } from '../reduction/index.js';
 import { openScan, planSource } from '../scans/index.js';
 import type { Table } from '../tables/index.js';
 import type { MaterializationDeps } from './deps.js';
@@ -73,11 +73,7 @@ export async function openTrinoGroups(
 }
 
 function reducedRead({ snapshotId, files, startUs, endUs, afterSequenceNumber }: SourceRead) {
-  // Trino reads no table of format version 3, and only those carry sequence numbers along.
   if (snapshotId === null || afterSequenceNumber !== undefined)
-    throw new MoraineError(
-      'UNSUPPORTED_FEATURE',
-      'Trino cannot read rows by their own sequence numbers: engine duckdb.',
-    );
+    throw refusedFormatThree('Rows are read by their own sequence numbers, as of');
   return { snapshotId, files, startUs, endUs };
 }

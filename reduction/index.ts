@@ -8,7 +8,8 @@ export {
   ENGINE_TYPES,
   type EngineChoice,
   type EngineType,
-  isForTrino,
+  expectEngine,
+  type SizedRead,
 } from './engine-choice.js';
 export { REDUCTION_FAULT_POINTS } from './fault-point.js';
 export { MAX_PARTS, partsOf } from './parts.js';
@@ -40,6 +41,7 @@ export {
   reducedSchema,
   schemaOf,
 } from './reduction.js';
+export { refusedFormatThree } from './trino/format-three.js';
 export {
   type ReducedTable,
   TrinoEngine,

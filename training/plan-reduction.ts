@@ -14,9 +14,9 @@ import type { DraftRecord, PlannedPart, PlannedReduction } from './plan.js';
 
 /**
  * Shards from which parts cost less than what they save: a row that is read once, staged and read again costs about as much as one that is
- * read three times.
+ * read three times. Trino stages rows in any case.
  */
-const MIN_SHARDS = 4;
+const MIN_SHARDS = { duckdb: 4, trino: 2 };
 
 /** A reduction, and the columns of the entity rows by which it splits. */
 export interface SplitReduction {
@@ -51,22 +51,32 @@ export async function reductionOf(
   outline: () => Promise<OutlinedEntities>,
   shards: number,
 ): Promise<SplitReduction | null> {
-  if (shards < MIN_SHARDS) return null;
+  const isForParts = shards >= MIN_SHARDS.duckdb;
+  if (!isForParts && (shards < MIN_SHARDS.trino || (deps.engines?.trino ?? null) === null)) return null;
   const { columns: fields, timesUs, files } = await outline();
-  const { views, columns } = await reducibleViews(deps, request, { columns: fields, timesUs });
+  const frame = { columns: fields, timesUs };
+  const all = isForParts ? await reducibleViews(deps, request, frame) : NO_VIEWS;
+  const { views, columns } = all.views.length > 0 ? all : await reducibleViews(deps, request, frame, 'trino');
+  const read = views.filter(({ engine }) => engine === 'duckdb');
   const inputs = [
-    { view: null, bytes: files },
-    ...views.map(({ alias, plan }) => ({
+    ...(isForParts ? [{ view: null, bytes: files }] : []),
+    ...read.map(({ alias, plan }) => ({
       view: alias,
       bytes: new Map(plan.files.map(({ file }) => [file.filePath, file.fileSizeInBytes])),
     })),
   ];
-  const most = Math.min(shards, Math.floor(MAX_PARTS / inputs.length));
+  const onTrino = views.flatMap(({ alias, engine }) =>
+    engine === 'trino' ? [{ view: alias, engine, files: [] }] : [],
+  );
+  const most = Math.min(shards, Math.floor((MAX_PARTS - onTrino.length) / Math.max(1, inputs.length)));
   const parts = inputs.flatMap((input) => partsOfInput(input, most));
   // With a single file there is nothing to share but the file itself.
-  if (parts.filter(({ view }) => view !== null).length < 2) return null;
-  return { reduction: { timesUs: timesUs ?? null, parts }, shardColumns: columns };
+  if (onTrino.length === 0 && parts.filter(({ view }) => view !== null).length < 2) return null;
+  // A query on Trino takes longest.
+  return { reduction: { timesUs: timesUs ?? null, parts: [...onTrino, ...parts] }, shardColumns: columns };
 }
+
+const NO_VIEWS = { views: [], columns: [] };
 
 /** About equally many bytes in each part, and in none both of two views. */
 function partsOfInput(
@@ -75,5 +85,5 @@ function partsOfInput(
 ): readonly PlannedPart[] {
   if (bytes.size === 0) return [];
   const parts = partsOf(bytes, Math.max(1, Math.min(most, bytes.size)));
-  return parts.map((files) => ({ view, files: [...files] }));
+  return parts.map((files) => ({ view, engine: 'duckdb', files: [...files] }));
 }

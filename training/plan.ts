@@ -5,7 +5,7 @@ import { MoraineError } from '../errors/index.js';
 import { type DatasetRecord, recordFromJson, recordToJson, type TimesUs } from '../features/index.js';
 import { newTableMetadata } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
-import { ENGINE_TYPES, type EngineType } from '../reduction/index.js';
+import { type ChosenEngine, ENGINE_TYPES, type EngineType } from '../reduction/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import { timesJson, timesToJson } from './times-json.js';
@@ -45,7 +45,9 @@ export interface PlannedReduction {
 export interface PlannedPart {
   /** Name of the view in the request; null: the entity rows. */
   readonly view: string | null;
-  /** Files of its source, or of the entity rows. */
+  /** Who reads it. */
+  readonly engine: ChosenEngine['engine'];
+  /** Files of its source, or of the entity rows. Trino reads all that can match in one part, and finds them itself. */
   readonly files: readonly Location[];
 }
 
@@ -63,7 +65,13 @@ const planSchema = z.object({
   reduction: z
     .object({
       timesUs: timesJson.nullable(),
-      parts: z.array(z.object({ view: z.string().nullable(), files: z.array(z.string()) })),
+      parts: z.array(
+        z.object({
+          view: z.string().nullable(),
+          engine: z.enum(['duckdb', 'trino']).default('duckdb'),
+          files: z.array(z.string()),
+        }),
+      ),
     })
     .nullable()
     .default(null),

@@ -36,7 +36,7 @@ export async function stageTrainingShard(
   const reduced = lists === undefined ? undefined : await reducedOfShard(deps.io, plan, index, lists);
   const rows = {
     open: async (connection: Connection) =>
-      reduced === undefined
+      reduced?.entities === undefined
         ? rowsOfShard(await entities.open(connection), plan.shardColumns, { index, count: plan.shards })
         : await openReducedEntities(deps.io, connection, reduced.entities, entities.schema),
   };
@@ -45,7 +45,8 @@ export async function stageTrainingShard(
 }
 
 interface ReducedShard {
-  readonly entities: readonly ReducedRows[];
+  /** Undefined: no part reads the entity rows. */
+  readonly entities: readonly ReducedRows[] | undefined;
   readonly views: ReadonlyMap<string, readonly ReducedRows[]>;
 }
 
@@ -66,5 +67,6 @@ async function reducedOfShard(
   };
   const views = new Map<string, readonly ReducedRows[]>();
   for (const view of new Set(parts.flatMap(({ view }) => view ?? []))) views.set(view, await rowsOf(view));
-  return { entities: await rowsOf(null), views };
+  const hasEntities = parts.some(({ view }) => view === null);
+  return { entities: hasEntities ? await rowsOf(null) : undefined, views };
 }

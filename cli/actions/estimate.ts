@@ -33,8 +33,6 @@ const TRIED_TIMES = 3;
 
 function estimateText({ kind, name, run, reads, cost, engine, trino, timesMeasured }: Estimate): string {
   const deletes = reads.deleteFiles === 0 ? '' : `, ${countedText(reads.deleteFiles, 'delete file')}`;
-  const limit = sizeText(engine.trinoAboveBytes);
-  const why = engine.choice === 'trino' ? `more than ${limit} after pruning` : `at most ${limit} after pruning`;
   const facts: (readonly [string, string])[] = [
     [kind, run === null ? name : `${name}: ${run.kind}, ${run.reason}`],
     [
@@ -46,7 +44,7 @@ function estimateText({ kind, name, run, reads, cost, engine, trino, timesMeasur
     ['bytes', `${sizeText(Math.round(cost.readBytes))} read, ${sizeText(Math.round(cost.writtenBytes))} written`],
     ['requests', requestsText(cost)],
     ['shards', `${countText(cost.shards)}, each with ${sizeText(cost.shardMemoryBytes)} of memory`],
-    ['engine', `${engine.choice}: ${sizeText(reads.fileBytes)} are ${why}`],
+    ['engine', `${engine.choice}: ${engine.reason}`],
     ['on Trino', trinoText(trino)],
   ];
   const warning =

@@ -1,5 +1,6 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
 import { type Connection, columnAlias } from '../../engine/index.js';
+import { isMoraineError } from '../../errors/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
 import {
   type ChosenEngine,
@@ -10,6 +11,7 @@ import {
   type ReduceContext,
   type ReducedRows,
   requireAlike,
+  type SizedRead,
 } from '../../reduction/index.js';
 import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../../scans/index.js';
 import type { ScanPlan } from '../../tables/index.js';
@@ -107,15 +109,7 @@ export async function prepareJoin(
   options: JoinOptions = {},
 ): Promise<PreparedJoin> {
   const { session } = context;
-  const sql = joinOfView(frame, asked, prefix);
-  await session.run(probeStatement(sql('')));
-  const bounds = await probeBounds(session, joinTables(sql('')), asked.view);
-  const { probe } = joinTables(sql(''));
-  const { reduced } = options;
-  const rows =
-    reduced === undefined
-      ? await openSourceRows(context, { asked, bounds, probe }, options)
-      : await openRowsOfParts(session, asked, reduced);
+  const { sql, bounds, rows } = await openFeatureRows(context, frame, asked, prefix, options);
   const { join, opened, read, engine } = rows;
   const release = (): Promise<void> => rows.release();
   try {
@@ -131,8 +125,37 @@ export async function prepareJoin(
   }
 }
 
+/** The rows of a source that can match some row of a frame. */
+export interface FeatureRows {
+  readonly sql: (relation: string) => PointInTimeJoin;
+  /** Null: none can. */
+  readonly bounds: ProbeBounds | null;
+  readonly rows: OpenedRows;
+}
+
+/** Looks over the frame's keys and times, and opens the rows that can match. */
+export async function openFeatureRows(
+  context: JoinContext,
+  frame: EntityFrame,
+  asked: ViewJoin,
+  prefix: string,
+  options: JoinOptions = {},
+): Promise<FeatureRows> {
+  const { session } = context;
+  const sql = joinOfView(frame, asked, prefix);
+  await session.run(probeStatement(sql('')));
+  const bounds = await probeBounds(session, joinTables(sql('')), asked.view);
+  const { probe } = joinTables(sql(''));
+  const { reduced } = options;
+  const rows =
+    reduced === undefined
+      ? await openSourceRows(context, { asked, bounds, probe }, options)
+      : await openRowsOfParts(session, asked, reduced);
+  return { sql, bounds, rows };
+}
+
 /** The feature rows of a join, ready to be read. */
-interface OpenedRows extends Pick<PreparedJoin, 'read' | 'engine' | 'release'> {
+export interface OpenedRows extends Pick<PreparedJoin, 'read' | 'engine' | 'release'> {
   readonly join: ViewJoin;
   readonly opened: OpenedScan;
 }
@@ -145,14 +168,17 @@ async function openSourceRows(
 ): Promise<OpenedRows> {
   const { session, engines, runEngine } = context;
   const plan = bounds === null ? null : await planSource(asked.source, bounds.filter);
-  const read = { source: asked.source.table, bytes: plan?.stats.bytes ?? 0n };
+  const read = readOf(asked.source, plan?.stats.bytes ?? 0n);
   const engine = chooseEngine(engines, read, { run: runEngine, view: asked.view.engine });
-  const trino = engine.engine === 'trino' && reduces ? (engines?.trino ?? null) : null;
-  if (trino === null || plan === null || bounds === null || plan.files.length === 0) {
+  const inPlace = async (chosen: ChosenEngine): Promise<OpenedRows> => {
     const opened = await openJoin(session, asked, plan, bounds);
-    return { join: asked, opened, read: readReport(opened), engine, release: () => Promise.resolve() };
-  }
-  const reduced = await reduceJoin(trino, session, { join: asked, plan, bounds, probe }, context);
+    return { join: asked, opened, read: readReport(opened), engine: chosen, release: () => Promise.resolve() };
+  };
+  const trino = engine.engine === 'trino' && reduces ? (engines?.trino ?? null) : null;
+  if (trino === null || plan === null || bounds === null || plan.files.length === 0) return await inPlace(engine);
+  const reduced = await reduceJoin(trino, session, { join: asked, plan, bounds, probe }, context).catch(hasMovedOn);
+  // The answer is of the state that was pinned; its files are still there for DuckDB.
+  if ('movedOn' in reduced) return await inPlace({ engine: 'duckdb', reason: reduced.movedOn });
   const release = (): Promise<void> => reduced.release();
   try {
     // Staged rows have been filtered, and have columns of their own.
@@ -162,6 +188,19 @@ async function openSourceRows(
     await release();
     throw error;
   }
+}
+
+/** A read of a pinned source, as the engine is chosen by. */
+export const readOf = ({ table, snapshot }: PinnedSource, bytes: bigint): SizedRead => ({
+  source: table,
+  bytes,
+  snapshotIds: [snapshot?.snapshotId ?? null],
+});
+
+/** What it says if Trino no longer sees the state that was pinned. Throws other errors. */
+function hasMovedOn(error: unknown): { readonly movedOn: string } {
+  if (isMoraineError(error, 'PLAN_STALE')) return { movedOn: error.message };
+  throw error;
 }
 
 /** Opens the files that can match. What the frame rules out is left out of their rows where that is worth it; the join checks all of it. */

@@ -3,9 +3,9 @@
  * and becomes what it is wanted as: under its name of then, promoted, its nested fields in their present places.
  */
 import { trinoQuoted } from '../../catalogs/index.js';
-import { MoraineError } from '../../errors/index.js';
 import { type IcebergType, type NestedField, type Schema, sameType } from '../../iceberg/index.js';
 import type { ReducedColumn } from '../reduction.js';
+import { refusedFormatThree } from './format-three.js';
 import { trinoType } from './trino-types.js';
 
 /**
@@ -60,6 +60,5 @@ function valueSql(sql: string, from: IcebergType, to: IcebergType, what: string)
 
 function refuseDefault(field: NestedField | undefined, what: string): void {
   if (field?.initialDefault === undefined || field.initialDefault === null) return;
-  const message = `${what} has a default for rows that were written before it, which format version 3 has and Trino 476 does not read. Let DuckDB do this: engine duckdb.`;
-  throw new MoraineError('UNSUPPORTED_FEATURE', message);
+  throw refusedFormatThree(`${what} has a default for rows that were written before it, as of`);
 }

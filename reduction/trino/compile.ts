@@ -1,6 +1,5 @@
 /** Reductions as Trino's SQL. Keys are compared for equality and times for order, alone; values pass through. */
 import { trinoLiteral, trinoQuoted } from '../../catalogs/index.js';
-import { MoraineError } from '../../errors/index.js';
 import { currentSchema, type Schema, snapshotById } from '../../iceberg/index.js';
 import {
   type LatestReduction,
@@ -13,6 +12,7 @@ import {
   type ReductionGroup,
 } from '../reduction.js';
 import { columnSql } from './column-sql.js';
+import { NEWEST_TRINO_FORMAT, refusedFormatThree } from './format-three.js';
 import { momentSql } from './trino-types.js';
 
 /** Tables as Trino names them, quoted. */
@@ -25,9 +25,6 @@ export interface TrinoTables {
   /** Where the reduced rows go. */
   readonly staged: string;
 }
-
-/** The newest format version of tables that Trino reads; 476 does not read 3. */
-export const NEWEST_TRINO_FORMAT = 2;
 
 /** Files that a statement names, so that Trino opens no others; of more, all are opened and the join leaves rows out. */
 const MAX_LISTED_FILES = 200;
@@ -51,9 +48,7 @@ export function compileForTrino(reduction: Reduction, tables: TrinoTables): stri
 /** @throws MoraineError `UNSUPPORTED_FEATURE` */
 function requireReadable({ name, table }: ReducedSource): void {
   const { formatVersion } = table.metadata;
-  if (formatVersion <= NEWEST_TRINO_FORMAT) return;
-  const message = `Table ${name} has format version ${formatVersion}, which Trino 476 does not read. Let DuckDB do this: engine duckdb.`;
-  throw new MoraineError('UNSUPPORTED_FEATURE', message);
+  if (formatVersion > NEWEST_TRINO_FORMAT) throw refusedFormatThree(`Table ${name} has`);
 }
 
 function latestSql({ source, columns, groups }: LatestReduction, tables: TrinoTables): string {

@@ -18,7 +18,13 @@ import {
 } from '../../catalogs/index.js';
 import { type Connection, loadRows } from '../../engine/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
-import { currentSnapshot, findSnapshot, type IcebergType, type Schema } from '../../iceberg/index.js';
+import {
+  currentSnapshot,
+  findSnapshot,
+  type IcebergType,
+  type Schema,
+  type TableMetadata,
+} from '../../iceberg/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { clockOf, loadTable, type Table } from '../../tables/index.js';
 import type { ReduceContext, WorkAttempt } from '../reduce-context.js';
@@ -98,7 +104,7 @@ export class TrinoEngine {
   /**
    * The rows of a reduction, staged.
    * @param connection writes the tables that Trino joins with
-   * @throws MoraineError `TRINO_TABLE_DIFFERS`, `TRINO_UNAVAILABLE`, `TRINO_QUERY_FAILED`, `UNSUPPORTED_FEATURE` for what Trino does not have,
+   * @throws MoraineError `PLAN_STALE` if Trino sees the table, and no longer a state that is read; `TRINO_TABLE_DIFFERS`, `TRINO_UNAVAILABLE`, `TRINO_QUERY_FAILED`, `UNSUPPORTED_FEATURE` for what Trino does not have,
    *   `LIMIT_EXCEEDED`, `CONFIG_INVALID`, `CANCELLED`
    */
   async reduce(connection: Connection, reduction: Reduction, options: ReduceOptions = {}): Promise<ReducedTable> {
@@ -108,7 +114,8 @@ export class TrinoEngine {
     compileForTrino(reduction, { source: 's', files: 'f', probe: 'p', staged: 'r' });
     await this.#requireKnown(client, catalog);
     const source = { identifier, metadata: reduction.source.table.metadata };
-    await this.#requireSameTable(client, catalog, source, readsOf(reduction));
+    const requireSame = () => this.#requireSameTable(client, catalog, source, readsOf(reduction));
+    await requireSame();
     const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
     await this.#tidy(client, place, options.attempt);
     const made: Table[] = [];
@@ -133,7 +140,13 @@ export class TrinoEngine {
         probe: probe === undefined ? '' : named(probe.identifier),
         staged: named(rows.identifier),
       };
-      const queryId = await this.#write(client, compileForTrino(reduction, tables), rows, options);
+      const queryId = await this.#write(client, compileForTrino(reduction, tables), rows, options).catch(
+        async (error: unknown) => {
+          // A state that went meanwhile is why; whatever else the look finds is not.
+          if (isMoraineError(error, 'TRINO_QUERY_FAILED')) await requireSame().catch(throwIfStale);
+          throw error;
+        },
+      );
       const written = await loadTable(catalog, place.io, rows.identifier);
       requireOneSnapshot(written, queryId);
       this.#requireSize(written);
@@ -260,7 +273,11 @@ export class TrinoEngine {
     });
     if (metadata.tableUuid !== ours.tableUuid) throw differs(`has another table ${name} (${metadata.tableUuid})`);
     const missing = reads.find(({ snapshotId }) => findSnapshot(metadata, snapshotId) === undefined);
-    if (missing !== undefined) throw differs(`does not have snapshot ${missing.snapshotId} of table ${name}`);
+    if (missing === undefined) return;
+    const problem = `does not have snapshot ${missing.snapshotId} of table ${name}`;
+    if (!isNewer(metadata, ours)) throw differs(problem);
+    const message = `Trino ${client.place.server} ${problem} any more, which has newer ones: make the plan again.`;
+    throw new MoraineError('PLAN_STALE', message);
   }
 
   /** Writes the rows and gives the id of the query. Whatever fails, the query has ended or been asked to. */
@@ -284,6 +301,16 @@ export class TrinoEngine {
     const message = `Trino found ${bytes} bytes of rows, more than ${maxStagedBytes}: raise trino.maxStagedSize, or ask for less at once.`;
     throw new MoraineError('LIMIT_EXCEEDED', message);
   }
+}
+
+/** Whether one state of a table was committed after another one. */
+function isNewer(metadata: TableMetadata, than: TableMetadata): boolean {
+  const ahead = metadata.lastSequenceNumber - than.lastSequenceNumber;
+  return ahead > 0n || (ahead === 0n && metadata.lastUpdatedMs > than.lastUpdatedMs);
+}
+
+function throwIfStale(error: unknown): void {
+  if (isMoraineError(error, 'PLAN_STALE')) throw error;
 }
 
 /** Tags are a header, and a comma ends one. */
@@ -354,6 +381,11 @@ function trinoError({ place }: TrinoClient, error: unknown): unknown {
     const advice =
       'Its user (trino.user) needs to read the source table, and to read and insert in the staging tables (trino.staging).';
     return new MoraineError('TRINO_QUERY_FAILED', `${said} ${advice}`, { cause: error });
+  }
+  if (message.startsWith('GENERIC_INTERNAL_ERROR: Millis overflow')) {
+    const remedy =
+      'A timestamptz lies outside of the years -69387 to 73326, beyond which no version of Trino has any. Let DuckDB do this: engine duckdb.';
+    return new MoraineError('UNSUPPORTED_FEATURE', `${said} ${remedy}`, { cause: error });
   }
   return new MoraineError('TRINO_QUERY_FAILED', said, { cause: error });
 }

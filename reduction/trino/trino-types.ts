@@ -1,12 +1,12 @@
 /** Types and values of Iceberg in Trino's SQL. Source: Trino documentation, "Iceberg connector", type mapping; "Data types". */
 import { trinoQuoted } from '../../catalogs/index.js';
-import { MoraineError } from '../../errors/index.js';
 import { type IcebergType, typeToString } from '../../iceberg/index.js';
+import { refusedFormatThree } from './format-three.js';
 
 /**
  * Trino's type of an Iceberg type.
  * @param what the column, for messages
- * @throws MoraineError `UNSUPPORTED_FEATURE` for types that Trino 476 does not have
+ * @throws MoraineError `UNSUPPORTED_FEATURE` for types that format version 2 does not have
  */
 export function trinoType(type: IcebergType, what: string): string {
   switch (type.kind) {
@@ -41,10 +41,7 @@ export function trinoType(type: IcebergType, what: string): string {
     case 'struct':
       return `row(${type.fields.map(({ name, type: inner }) => `${trinoQuoted(name)} ${trinoType(inner, what)}`).join(', ')})`;
     default:
-      throw new MoraineError(
-        'UNSUPPORTED_FEATURE',
-        `${what} is of type ${typeToString(type)}, which Trino 476 does not have. Let DuckDB do this: engine duckdb.`,
-      );
+      throw refusedFormatThree(`${what} is of type ${typeToString(type)}, of`);
   }
 }
 

@@ -122,7 +122,7 @@ v        long
     trino: { queries: 1, timesMeasured: 0.00012 },
   });
   expect(await ok('estimate', 'readings', '--rows', '5000', '--shards', '2')).toMatch(
-    /^retrieval {2}readings\nreads +1 file, [\d.]+ kB, 1,200 rows\nwrites +5,000 rows in 2 files\nCPU +.*\nbytes +.* read, .* written\nrequests +none to an object store; \d+ catalog calls\nshards +2, each with .* of memory\nengine +duckdb: [\d.]+ kB are at most 1\.1 TB after pruning\non Trino +roughly \d+\.\d s of CPU, that of Trino included\n$/,
+    /^retrieval {2}readings\nreads +1 file, [\d.]+ kB, 1,200 rows\nwrites +5,000 rows in 2 files\nCPU +.*\nbytes +.* read, .* written\nrequests +none to an object store; \d+ catalog calls\nshards +2, each with .* of memory\nengine +duckdb: \d+ bytes after pruning are within engine\.trinoAbove \(1099511627776 bytes\)\non Trino +roughly \d+\.\d s of CPU, that of Trino included\n$/,
   );
   expect(await moraine(['estimate', 'reading'], { cwd: folder })).toMatchObject({
     code: 3,

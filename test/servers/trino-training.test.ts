@@ -20,11 +20,13 @@ import { datasetDeps, materializationDeps, type Project } from '../../project/in
 import type { EngineType } from '../../reduction/index.js';
 import { openScan, planSource } from '../../scans/index.js';
 import { stageRows } from '../../staging/index.js';
+import { listFiles } from '../../storage/index.js';
 import { commitAppend, loadTable } from '../../tables/index.js';
 import {
   commitTrainingSet,
   parseTrainingSetRequest,
   planTrainingSet,
+  reduceTrainingPart,
   stageTrainingShard,
 } from '../../training/index.js';
 import { PackedWorlds } from '../support/packed-worlds.js';
@@ -118,11 +120,29 @@ function trainingSet(engine?: EngineType) {
 
 async function saveInShards(project: Project, shards: number, engine?: EngineType) {
   const deps = await depsOf(project);
-  const { planLocation } = await planTrainingSet(deps, { ...trainingSet(engine), shards });
+  const { planLocation, parts } = await planTrainingSet(deps, { ...trainingSet(engine), shards });
+  const lists: (string | null)[] = [];
+  for (let part = 0; part < parts; part++)
+    lists.push((await reduceTrainingPart(deps, planLocation, part)).reducedLocation);
+  const reduced = parts === 0 ? undefined : lists;
   const staged = [];
-  for (let shard = 0; shard < shards; shard++) staged.push(await stageTrainingShard(deps, planLocation, shard));
-  const { rows, digest } = await commitTrainingSet(deps, planLocation, staged);
+  for (let shard = 0; shard < shards; shard++)
+    staged.push(await stageTrainingShard(deps, planLocation, shard, { reduced }));
+  const { rows, digest } = await commitTrainingSet(
+    deps,
+    planLocation,
+    staged,
+    lists.flatMap((list) => list ?? []),
+  );
   return { rows, digest };
+}
+
+/** Tables in the staging namespace of a project, and files in its folder. */
+async function leftOvers(project: Project): Promise<readonly string[]> {
+  const namespace = `${project.config.online.namespace}_staging`;
+  const names = (await (await project.catalog()).listTables([namespace])).map(({ name }) => name);
+  for await (const { location } of listFiles(project.io, `s3://lake/door/${namespace}`)) names.push(location);
+  return names;
 }
 
 async function saveInWindows(project: Project) {
@@ -147,11 +167,15 @@ test(
     expect(await saveInShards(duckdb, 3)).toEqual(expected);
     expect(await reductionsOf(duckdb)).toBe(0);
 
-    // Two views in each of three shards.
+    // Two views, each once for all shards.
     expect(await saveInShards(onTrino, 3)).toEqual(expected);
-    expect(await reductionsOf(onTrino)).toBe(6);
+    expect(await reductionsOf(onTrino)).toBe(2);
+    // From four shards on parts read the entity rows, too.
+    expect(await saveInShards(onTrino, 5)).toEqual(expected);
+    expect(await reductionsOf(onTrino)).toBe(4);
     expect(await saveInWindows(onTrino)).toEqual(expected);
-    expect(await reductionsOf(onTrino)).toBe(6 + 2 * WINDOWS);
+    expect(await reductionsOf(onTrino)).toBe(4 + 2 * WINDOWS);
+    expect(await leftOvers(onTrino)).toEqual([]);
     // What is asked for counts before what the project says.
     expect(await saveInShards(duckdb, 1, 'trino')).toEqual(expected);
     expect(await reductionsOf(duckdb)).toBe(2);

@@ -10,6 +10,7 @@ import { isMoraineError } from '../../errors/index.js';
 import type { PartitionStrategy } from '../../features/index.js';
 import { type Schema } from '../../iceberg/index.js';
 import { openProject, type Project } from '../../project/index.js';
+import type { EngineType } from '../../reduction/index.js';
 import { fileToOpen, openFiles } from '../../scans/index.js';
 import { stageRows } from '../../staging/index.js';
 import { commitAppend, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
@@ -40,6 +41,10 @@ export interface SmallProjectOptions {
   readonly view?: string;
   /** Push source of the view. */
   readonly pushSource?: string;
+  /** Engine of the view. */
+  readonly engine?: EngineType;
+  /** Format version of the source table; 2 unless given. */
+  readonly formatVersion?: 2 | 3;
   /** `moraine.yaml`; unless given that of a warehouse beside it, with SQLite. */
   readonly config?: string;
   /** Makes a file as old as told; unless given one of this machine. */
@@ -85,11 +90,11 @@ export class SmallProject {
     return small;
   }
 
-  async #define({ buckets = 4, strategy, pushSource }: SmallProjectOptions): Promise<void> {
+  async #define({ buckets = 4, strategy, pushSource, engine, formatVersion = 2 }: SmallProjectOptions): Promise<void> {
     const { project, view } = this;
     const catalog = await project.catalog();
     await ensureNamespace(catalog, ['demo']);
-    await catalog.createTable({ namespace: ['demo'], name: this.#tableName }, { schema: SOURCE_SCHEMA });
+    await catalog.createTable({ namespace: ['demo'], name: this.#tableName }, { schema: SOURCE_SCHEMA, formatVersion });
     await (await project.registry()).apply({
       entities: new Map([['sensor', { name: 'sensor', joinKeys: ['sensor'] }]]),
       featureViews: new Map([
@@ -105,6 +110,7 @@ export class SmallProject {
             onlineBuckets: buckets,
             ...(strategy === undefined ? {} : { onlinePartitionStrategy: strategy }),
             ...(pushSource === undefined ? {} : { pushSource }),
+            ...(engine === undefined ? {} : { engine }),
           },
         ],
       ]),

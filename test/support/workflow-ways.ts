@@ -1,7 +1,7 @@
 /** The ways that the workflows can take: for recording their histories. */
 import { backfillWays } from './backfill-ways.js';
 import { ingestWays } from './ingest-ways.js';
-import { extractedShard, plannedRun, plannedTrainingSet } from './scripted-activities.js';
+import { extractedShard, plannedRun, plannedTrainingSet, reducedPart } from './scripted-activities.js';
 import { compactWays, maintainTablesWays, maintainWays } from './upkeep-ways.js';
 import { cancelled, failing, failingOnce, type Steps, scripted, type Way } from './way.js';
 
@@ -38,6 +38,10 @@ function materializeWays(): readonly Way[] {
     ),
     way('nothing-new', { plan: async () => plannedRun(0, { kind: 'nothing', reason: 'nothing new' }) }),
     way('conflict', { commit: conflict }),
+    way('stale-plan', {
+      plan: async () => plannedRun(1, { parts: 1 }),
+      reduce: failingOnce('PLAN_STALE', reducedPart),
+    }),
     way('failed', { extract: failing('DATA_FILE_CORRUPT') }, 'DATA_FILE_CORRUPT'),
     way('cancelled-in-last-shard', { extract: (shard) => cancelled(extractedShard(shard)) }, 'CANCELLED'),
     way('cancelled-in-commit', { commit: () => cancelled({ snapshotId: '11', outcome: 'committed' as const }) }),

@@ -43,6 +43,9 @@ import {
 /** After this many conflicts in a row another writer is in the way for good. */
 const MAX_CONFLICTS = 10;
 
+/** Another writer came before the commit; or the state that was planned went while Trino was to read it. */
+const NEEDS_NEW_PLAN: ReadonlySet<string> = new Set(['COMMIT_CONFLICT', 'PLAN_STALE']);
+
 /** Cancelled while its last shard or its commit ended, a run of 0.1.0 went on to commit, and told nobody. Only such runs bear the marker. */
 const HEEDS_CANCELLATION = 'heeds-cancellation';
 
@@ -152,7 +155,7 @@ async function onePass(input: RunInput, report: MaterializeReport): Promise<void
       report.show(shardsCommitted(shards, await commit(reference, shards, report)));
       return;
     } catch (error) {
-      if (failureOf(error).code !== 'COMMIT_CONFLICT' || conflicts >= MAX_CONFLICTS) throw error;
+      if (!NEEDS_NEW_PLAN.has(failureOf(error).code) || conflicts >= MAX_CONFLICTS) throw error;
     } finally {
       if (reduced.length > 0) await discard(reference, reduced);
     }

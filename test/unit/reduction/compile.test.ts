@@ -1,7 +1,7 @@
 /** Reductions as Trino's SQL: what is read of which snapshot, under which names, and what is refused. */
 import { expect, test } from 'vitest';
 import type { IcebergType, NestedField, Schema, Snapshot, TableMetadata } from '../../../iceberg/index.js';
-import { chooseEngine, isForTrino, type SizedRead } from '../../../reduction/engine-choice.js';
+import { chooseEngine, expectEngine, type SizedRead } from '../../../reduction/engine-choice.js';
 import type { LatestReduction, PointInTimeReduction, ReducedColumns } from '../../../reduction/reduction.js';
 import { reducedSchema } from '../../../reduction/reduction.js';
 import { compileForTrino } from '../../../reduction/trino/compile.js';
@@ -92,12 +92,12 @@ test('what format version 3 has, and types that Trino lacks, are refused with th
   const third = errorOf(() => compileForTrino({ ...LATEST, source: source(3) }, TABLES));
   expect([third.code, third.message]).toEqual([
     'UNSUPPORTED_FEATURE',
-    'Table n.t has format version 3, which Trino 476 does not read. Let DuckDB do this: engine duckdb.',
+    'Table n.t has format version 3, which Trino reads from version 483 on, and Moraine does not ask it to yet. Let DuckDB do this: engine duckdb.',
   ]);
   const nanoseconds = errorOf(() => trinoType({ kind: 'timestamptz_ns' }, "Column 'at'"));
   expect([nanoseconds.code, nanoseconds.message]).toEqual([
     'UNSUPPORTED_FEATURE',
-    "Column 'at' is of type timestamptz_ns, which Trino 476 does not have. Let DuckDB do this: engine duckdb.",
+    "Column 'at' is of type timestamptz_ns, of format version 3, which Trino reads from version 483 on, and Moraine does not ask it to yet. Let DuckDB do this: engine duckdb.",
   ]);
   expect(
     trinoType({ kind: 'map', keyId: 1, key: { kind: 'uuid' }, valueId: 2, valueRequired: false, value: INNER }, ''),
@@ -131,14 +131,13 @@ test('a retrieval looks for times by sorting, and by a join if rows may have bee
 test('a run counts before its view, and a view before the project', () => {
   const project = { type: 'auto', trinoAboveBytes: 100, trino: {} as never } as const;
   const read = (bytes: bigint, formatVersion = 2, catalog?: object) =>
-    ({ bytes, source: { metadata: { formatVersion }, catalog } }) as unknown as SizedRead;
+    ({ bytes, snapshotIds: [7n], source: { metadata: { formatVersion }, catalog } }) as unknown as SizedRead;
   expect(chooseEngine(undefined, read(1n))).toEqual({ engine: 'duckdb', reason: null });
   expect(chooseEngine(project, read(101n))).toEqual({
     engine: 'trino',
     reason: '101 bytes after pruning are more than engine.trinoAbove (100 bytes)',
   });
   expect(chooseEngine(project, read(100n)).engine).toBe('duckdb');
-  expect([isForTrino(100, 100n), isForTrino(100, 101n)]).toEqual([false, true]);
   expect(chooseEngine(project, read(1n), { view: 'trino' })).toEqual({
     engine: 'trino',
     reason: 'the view asks for trino',
@@ -150,7 +149,7 @@ test('a run counts before its view, and a view before the project', () => {
   const above = '101 bytes after pruning are more than engine.trinoAbove (100 bytes), but ';
   expect(chooseEngine(project, read(101n, 3))).toEqual({
     engine: 'duckdb',
-    reason: `${above}Trino does not read format version 3`,
+    reason: `${above}the table has format version 3, which Trino reads from version 483 on, and Moraine does not ask it to yet`,
   });
   expect(chooseEngine(project, read(101n, 2, { name: 'door', isReadOnly: true }))).toEqual({
     engine: 'duckdb',
@@ -162,4 +161,47 @@ test('a run counts before its view, and a view before the project', () => {
     'CONFIG_INVALID',
     'the run asks for trino, but it is not said where Trino is: set trino.uri.',
   ]);
+});
+
+test('a state that the catalog does not show Trino is left to DuckDB, whoever asks', () => {
+  const project = { type: 'duckdb', trinoAboveBytes: 100, trino: {} as never } as const;
+  const read = (snapshotIds: readonly (bigint | null)[], hasTableRefs = false) => {
+    const source = { metadata: { formatVersion: 2, currentSnapshotId: 7n }, catalog: { name: 'nessie', hasTableRefs } };
+    return { bytes: 101n, snapshotIds, source } as unknown as SizedRead;
+  };
+  const hidden = 'but catalog nessie shows Trino the newest state of a table alone';
+  const large = '101 bytes after pruning are more than engine.trinoAbove (100 bytes)';
+  expect(chooseEngine(project, read([7n]), { run: 'trino' }).engine).toBe('trino');
+  expect(chooseEngine(project, read([7n, 6n]), { run: 'trino' })).toEqual({
+    engine: 'duckdb',
+    reason: `the run asks for trino, ${hidden}`,
+  });
+  expect(chooseEngine(project, read([6n]), { view: 'auto' })).toEqual({
+    engine: 'duckdb',
+    reason: `${large}, ${hidden}`,
+  });
+  expect(chooseEngine(project, read([6n], true), { view: 'auto' })).toEqual({ engine: 'trino', reason: large });
+  expect(chooseEngine(project, read([6n]), { run: 'duckdb' }).reason).toBe('the run asks for duckdb');
+});
+
+test('the engine that an estimate expects is that of the view, else that of auto, with what Trino does not read', () => {
+  const read = (bytes: bigint, formatVersion = 2) =>
+    ({
+      bytes,
+      snapshotIds: [7n],
+      source: { metadata: { formatVersion, currentSnapshotId: 7n } },
+    }) as unknown as SizedRead;
+  const large = '101 bytes after pruning are more than engine.trinoAbove (100 bytes)';
+  expect(expectEngine(undefined, 100, read(101n))).toEqual({ engine: 'trino', reason: large });
+  expect(expectEngine('auto', 100, read(101n, 3))).toEqual({
+    engine: 'duckdb',
+    reason: `${large}, but the table has format version 3, which Trino reads from version 483 on, and Moraine does not ask it to yet`,
+  });
+  expect(expectEngine('duckdb', 100, read(101n))).toEqual({ engine: 'duckdb', reason: 'the view asks for duckdb' });
+  expect(expectEngine('trino', 100, read(1n))).toEqual({ engine: 'trino', reason: 'the view asks for trino' });
+  expect(expectEngine('trino', 100, read(1n, 3))).toEqual({
+    engine: 'trino',
+    reason:
+      'the view asks for trino, which is refused: the table has format version 3, which Trino reads from version 483 on, and Moraine does not ask it to yet',
+  });
 });

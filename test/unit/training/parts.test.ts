@@ -6,6 +6,7 @@ import { entitiesOfTable, retrievalFacts, retrievalReads } from '../../../estima
 import { currentSchema, currentSnapshot } from '../../../iceberg/index.js';
 import { defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
 import { datasetDeps } from '../../../project/index.js';
+import { changeSchema } from '../../../tables/index.js';
 import {
   commitTrainingSet,
   discardTrainingSet,
@@ -232,4 +233,32 @@ test.each([
   const { planLocation, parts } = await planTrainingSet(deps, request('without', more));
   expect([parts, planned(planLocation).reduction]).toEqual([0, null]);
   await discardTrainingSet(deps, planLocation);
+});
+
+test('a view with a column that no file is written with is read by the shards', async () => {
+  for (const day of ['09', '10']) {
+    await lab.append('shop.codes', ['k,at,c', ...KEYS.map((k) => `${k},2001-01-${day}T00:00:00Z,${Number(day) + k}`)]);
+  }
+  const { catalog, identifier } = await moraine.project.resolveTable('shop.codes');
+  const { metadata } = await catalog.loadTable(identifier);
+  const schema = currentSchema(metadata);
+  const code = { id: 99, name: 'code', required: false, type: { kind: 'fixed', length: 4 } } as const;
+  await catalog.commitTable(identifier, changeSchema(metadata, { ...schema, fields: [...schema.fields, code] }));
+  const source = { table: 'shop.codes', timestampField: 'at' };
+  const thing = defineEntity({ name: 'thing', joinKeys: ['k'] });
+  await moraine.apply([thing, defineFeatureView({ name: 'codes', entities: [thing], source })]);
+  const features = ['codes:c', 'visits'];
+  const { planLocation, parts } = await planTrainingSet(deps, request('codes', { features }));
+  const { reduction } = planned(planLocation);
+  expect(new Set(reduction.parts.map(({ view }) => view))).toEqual(new Set([null, 'visits']));
+  const reduced = await reduceAll(planLocation, parts);
+  const staged = await stageAll(planLocation, reduced);
+  await commitTrainingSet(deps, planLocation, staged, listsOf(reduced));
+  const rows = (await lab.rowsOf('sets.codes')).map((row) => JSON.parse(row) as Readonly<Record<string, unknown>>);
+  const found = rows.map(({ k, c }) => `${String(k)}: ${String(c)}`).sort();
+  // Each key has two labels, both after its newer code.
+  const expected = [...KEYS.map((k) => `${k}: ${10 + k}`), '99: null', 'null: null']
+    .flatMap((row) => [row, row])
+    .sort();
+  expect(found).toEqual(expected);
 });
