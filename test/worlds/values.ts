@@ -91,6 +91,7 @@ const SIMPLE_SQL: Readonly<Record<string, string>> = {
   string: 'VARCHAR',
   uuid: 'UUID',
   binary: 'BLOB',
+  fixed: 'BLOB',
 };
 
 /** The type that DuckDB writes a column with. */
@@ -138,6 +139,7 @@ function primitiveSql(type: PrimitiveType, value: PrimitiveValue): string {
     case 'timestamptz_ns':
       return `make_timestamp_ns(${String(value)})`;
     case 'binary':
+    case 'fixed':
       return `from_hex('${Buffer.from(value as Uint8Array).toString('hex')}')`;
     case 'decimal':
       return `${quote(decimalText(value as bigint, type.scale))}::${typeSql(type)}`;
