@@ -1,6 +1,6 @@
 /** Bodies of jobs as requests of the library. */
 
-import type { MaterializeRequest } from '../client/index.js';
+import type { BackfillRequest, MaterializeRequest } from '../client/index.js';
 import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { EngineType } from '../reduction/index.js';
@@ -19,6 +19,12 @@ export interface IncrementalBody {
   readonly version?: string | null;
   readonly engine?: EngineType | null;
   readonly shards?: number | null;
+}
+
+/** Body of `POST /backfill` that its schema allows. */
+export interface BackfillBody extends Omit<BackfillRequest, 'engine'> {
+  readonly view: string;
+  readonly engine?: EngineType | null;
 }
 
 /**

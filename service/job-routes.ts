@@ -1,6 +1,5 @@
 /** Paths that start runs on Temporal. Connections are made for each request, so that a server that was away is found again. */
 import {
-  type BackfillRequest,
   type CompactInput,
   type MaterializedView,
   materializeViews,
@@ -12,7 +11,7 @@ import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { Definitions } from '../features/index.js';
 import type { Project } from '../project/index.js';
 import { errorAnswer } from './http-error.js';
-import { type MaterializeBody, materializeRequests } from './job-body.js';
+import { type BackfillBody, type MaterializeBody, materializeRequests } from './job-body.js';
 import {
   BACKFILL_REQUEST,
   COMPACT_REQUEST,
@@ -43,7 +42,8 @@ export function jobRoutes(deps: JobDeps): readonly Route[] {
       answers: { 202: JOB_ANSWER },
       errors: [404, 409, 503],
       handle: async ({ body }, reply) => {
-        const request = body as BackfillRequest & { readonly view: string };
+        const { engine, ...rest } = body as BackfillBody;
+        const request = { ...rest, ...(engine === null || engine === undefined ? {} : { engine }) };
         const run = await startBackfill(deps.project, request);
         const workflows = [{ feature_view: request.view, ...runJson(run) }];
         return reply.status(202).send({ status: 'accepted', feature_views: [request.view], workflows });

@@ -80,6 +80,7 @@ export const BACKFILL_REQUEST = {
     newestFirst: { type: 'boolean' },
     concurrency: { type: 'integer', description: 'Windows at a time, 1 to 16.' },
     windowsPerCommit: { type: 'integer', description: 'Windows that are committed together at most, 1 to 250.' },
+    engine: ENGINE,
   },
   examples: [{ view: 'driver_stats', start: '2026-01-01', end: '2026-02-01', step: '1d' }],
 } as const;

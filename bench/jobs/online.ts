@@ -43,7 +43,7 @@ interface Opened {
 async function open(context: BenchContext, cacheBytes: number, memoryLimit = '4GB'): Promise<Opened> {
   const project = await openBenchProject(context.dataFolder, memoryLimit);
   const deps = await materializationDeps(project);
-  return { project, reader: new OnlineReader({ ...deps, cacheBytes, readTimeoutMs: 60_000, queueTimeoutMs: 60_000 }) };
+  return { project, reader: new OnlineReader({ ...deps, cacheBytes, readTimeoutMs: 600_000, queueTimeoutMs: 600_000 }) };
 }
 
 async function close({ project, reader }: Opened): Promise<void> {
@@ -198,7 +198,7 @@ export const onlineReads: BenchJob = {
       await makeOnlineSource(project, 'S');
       const deps = await materializationDeps(project);
       await materializeDirect(deps, { view: ONLINE_VIEW });
-      const reader = new OnlineReader({ ...deps, readTimeoutMs: 60_000, queueTimeoutMs: 60_000 });
+      const reader = new OnlineReader({ ...deps, readTimeoutMs: 600_000, queueTimeoutMs: 600_000 });
       await readAll(reader, ENTITIES.S);
       const figures = await measure(async () => {
         const keys = new Keys(ENTITIES.S);

@@ -1,4 +1,4 @@
-/** What Moraine does not ask of Trino: format version 3. Source: Trino 483 release notes, "Iceberg connector"; tests run with 476, the last on Maven. */
+/** What Moraine does not ask of Trino: format version 3. Which version reads it, experimentally: AWS Prescriptive Guidance, "Apache Iceberg on AWS", on Trino of Amazon EMR; tests run with 476, the last on Maven. */
 import { MoraineError } from '../../errors/index.js';
 
 /** The newest format version of tables that Trino is asked to read. */
