@@ -126,7 +126,7 @@ export type { RedefinedView } from './redefined-views.js';
 export { registerDefinitions } from './register-definitions.js';
 export type { RenamedTable } from './rename-online-tables.js';
 export { type ReplayDeadLettersOptions, type ReplayedDeadLetters, replayDeadLetters } from './replay-dead-letters.js';
-export { type BoundView, resolveViews } from './resolve-views.js';
+export { type BoundView, type BoundViews, resolveViews } from './resolve-views.js';
 export type { ScheduleRequest } from './schedules.js';
 export {
   type DeliveryOf,

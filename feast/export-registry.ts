@@ -1,5 +1,5 @@
 /** Definitions as a registry of Feast 0.67, which its clients read as it is. */
-import { MoraineError } from '../errors/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
 import {
   type Definitions,
   type Entity,
@@ -24,18 +24,80 @@ export interface RegistryExport {
   /** Name of the project in Feast. */
   readonly project: string;
   readonly definitions: Definitions;
-  /** Every feature view by name. */
+  /** Feature views by name. */
   readonly views: ReadonlyMap<string, ExportedView>;
+  /** The other feature views, and why they are not bound. */
+  readonly unbound: ReadonlyMap<string, MoraineError>;
   /** When the definitions changed last, for Feast's columns of times; milliseconds since the epoch. */
   readonly changedMs: number;
+}
+
+/** A definition that the registry lacks. */
+export interface LeftOut {
+  readonly kind: 'feature view' | 'feature service';
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface ExportedRegistry {
+  /** The content of a registry file. */
+  readonly registry: Uint8Array;
+  /** How many of each it has. */
+  readonly counts: { readonly featureViews: number; readonly featureServices: number };
+  readonly leftOut: readonly LeftOut[];
 }
 
 /** Feast's entity of views without one (feast/feature_view.py, DUMMY_ENTITY). */
 const NO_ENTITY = { name: '__dummy', joinKey: '__dummy_id' };
 const STRING = 2;
 
-/** @throws UNSUPPORTED_FEATURE for a view that Feast cannot have */
-export function exportRegistry(input: RegistryExport): Uint8Array {
+/** Views that are not bound or that Feast cannot have are left out, and so are services that need them. */
+export function exportRegistry(input: RegistryExport): ExportedRegistry {
+  const { definitions, views } = input;
+  const problems = problemsOf(input);
+  const services = [...definitions.featureServices.values()].map((service) => {
+    return { service, missing: service.features.find(({ view }) => problems.has(view))?.view };
+  });
+  const kept = {
+    ...definitions,
+    featureViews: without(definitions.featureViews, problems),
+    featureServices: new Map(
+      services.flatMap(({ service, missing }) => (missing === undefined ? [[service.name, service] as const] : [])),
+    ),
+  };
+  return {
+    registry: encode({ ...input, definitions: kept, views: without(views, problems) }),
+    counts: { featureViews: kept.featureViews.size, featureServices: kept.featureServices.size },
+    leftOut: [
+      ...[...problems].map(([name, reason]) => ({ kind: 'feature view' as const, name, reason })),
+      ...services.flatMap(({ service: { name }, missing }) => {
+        const reason = `It has features of the view '${missing}', which is left out.`;
+        return missing === undefined ? [] : [{ kind: 'feature service' as const, name, reason }];
+      }),
+    ],
+  };
+}
+
+function without<T>(all: ReadonlyMap<string, T>, names: ReadonlyMap<string, unknown>): ReadonlyMap<string, T> {
+  return new Map([...all].filter(([name]) => !names.has(name)));
+}
+
+/** Why views are left out, by their names. */
+function problemsOf({ views, unbound }: RegistryExport): ReadonlyMap<string, string> {
+  const unsupported = [...views].flatMap(([name, { resolved }]) => {
+    try {
+      for (const column of [...resolved.joinKeys, ...resolved.features]) columnOf(name, column);
+      return [];
+    } catch (error) {
+      if (!isMoraineError(error)) throw error;
+      return [[name, error.message] as const];
+    }
+  });
+  return new Map([...[...unbound].map(([name, { message }]) => [name, message] as const), ...unsupported]);
+}
+
+/** Of views that Feast can have, all of them bound. */
+function encode(input: RegistryExport): Uint8Array {
   const { definitions, views, project, changedMs } = input;
   const time = { seconds: Math.floor(changedMs / 1000), nanos: 0 };
   const meta = { created_timestamp: time, last_updated_timestamp: time };

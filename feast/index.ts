@@ -1,7 +1,7 @@
 /** Feast: reading a repository and its registry, and what becomes of them here. */
 
 export type { TableSchema } from './definition-value.js';
-export { exportRegistry, type RegistryExport } from './export-registry.js';
+export { type ExportedRegistry, exportRegistry, type LeftOut, type RegistryExport } from './export-registry.js';
 export { replaceFile, requireFeastProjectName, writeFeastRepository } from './export-repository.js';
 export { namedType } from './feast-type.js';
 export type { Finding, FindingOutcome } from './finding.js';

@@ -1,10 +1,13 @@
 /** A registry file of Feast that follows the definitions while the service runs. */
+import { isDeepStrictEqual } from 'node:util';
 import { resolveViews } from '../client/index.js';
-import { exportRegistry, replaceFile } from '../feast/index.js';
+import { exportRegistry, type LeftOut, replaceFile } from '../feast/index.js';
 import type { Project } from '../project/index.js';
 
 /** Milliseconds between two looks at the definitions. */
 const LOOK_MS = 500;
+/** Milliseconds after which views that were left out are looked at again. */
+const RETRY_MS = 10_000;
 
 export interface FeastRegistryFileOptions {
   readonly project: Project;
@@ -14,6 +17,10 @@ export interface FeastRegistryFileOptions {
   readonly feastProject: string;
   /** Is told why the file could not be written, once for each reason; it stays as it was, and is tried again. */
   readonly failed: (error: unknown) => void;
+  /** Is told what the file lacks, each time that this changes. */
+  readonly leftOut: (definition: LeftOut) => void;
+  /** In place of 10,000 ms. */
+  readonly retryMs?: number;
 }
 
 export class FeastRegistryFile {
@@ -23,6 +30,9 @@ export class FeastRegistryFile {
   /** Snapshot of the definitions that the file has; undefined: it was not written yet. */
   #written: bigint | null | undefined;
   #told = '';
+  /** What the file lacks. */
+  #leftOut: readonly LeftOut[] = [];
+  #triedAtMs = 0;
 
   private constructor(options: FeastRegistryFileOptions) {
     this.#options = options;
@@ -60,13 +70,26 @@ export class FeastRegistryFile {
     return this.#looking;
   }
 
+  /** A source table may have been made, or changed, since. */
+  #mayRetry(): boolean {
+    const { retryMs = RETRY_MS } = this.#options;
+    return this.#leftOut.length > 0 && performance.now() - this.#triedAtMs >= retryMs;
+  }
+
   async #writeIfChanged(): Promise<void> {
     const { project, path, feastProject } = this.#options;
     const { definitions, snapshotId } = await (await project.registry()).read();
-    if (snapshotId === this.#written) return;
-    const views = await resolveViews(project, definitions);
-    const registry = exportRegistry({ project: feastProject, definitions, views, changedMs: Date.now() });
+    const isWritten = snapshotId === this.#written;
+    if (isWritten && !this.#mayRetry()) return;
+    const bound = await resolveViews(project, definitions);
+    const exported = exportRegistry({ project: feastProject, definitions, ...bound, changedMs: Date.now() });
+    const { registry, leftOut } = exported;
+    this.#triedAtMs = performance.now();
+    const lacksTheSame = isDeepStrictEqual(leftOut, this.#leftOut);
+    if (isWritten && lacksTheSame) return;
     await replaceFile(path, registry);
+    if (!lacksTheSame) for (const definition of leftOut) this.#options.leftOut(definition);
+    this.#leftOut = leftOut;
     this.#written = snapshotId;
     this.#told = '';
   }

@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyServerOptions, LogController
 import { logDeps, SourceWriter } from '../client/index.js';
 import type { ServerConfig, TlsConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
+import type { LeftOut } from '../feast/index.js';
 import { OnlineReader, OnlineWriter } from '../online/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { addRoute } from './add-route.js';
@@ -147,7 +148,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   try {
     if (options.feastRegistry !== undefined) {
       const failed = (error: unknown): void => app.log.error(error, 'the registry file of Feast cannot be written');
-      feastRegistry = await FeastRegistryFile.start({ ...options.feastRegistry, project, failed });
+      const leftOut = (definition: LeftOut): void =>
+        app.log.warn(definition, 'the registry file of Feast is written without a definition');
+      feastRegistry = await FeastRegistryFile.start({ ...options.feastRegistry, project, failed, leftOut });
     }
     const url = await listen(app, host, port);
     // The first requests need not wait for what has to be opened.

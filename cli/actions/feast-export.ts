@@ -15,15 +15,16 @@ export async function feastExport(
   requireFeastProjectName(options.project);
   await withProject(context, async (project) => {
     const { definitions } = await (await project.registry()).read();
-    const views = await resolveViews(project, definitions);
-    const registry = exportRegistry({ project: options.project, definitions, views, changedMs: Date.now() });
+    const bound = await resolveViews(project, definitions);
+    const exported = exportRegistry({ project: options.project, definitions, ...bound, changedMs: Date.now() });
+    const { registry, counts, leftOut } = exported;
     const url = options.url ?? serviceUrl(project);
     const hasKeys = project.config.server.keyFile !== undefined;
     const folder = resolve(operands[0] ?? '.');
     await makeFolders(folder);
     const files = await writeFeastRepository(folder, { project: options.project, url, hasKeys, registry });
-    const counts = { featureViews: definitions.featureViews.size, featureServices: definitions.featureServices.size };
-    if (options.json === true) return printJson(context, { files, url, ...counts });
+    for (const { kind, name, reason } of leftOut) context.note(`The ${kind} '${name}' is left out: ${reason}`);
+    if (options.json === true) return printJson(context, { files, url, ...counts, leftOut });
     const what = `${countedText(counts.featureViews, 'feature view')} and ${countedText(counts.featureServices, 'service')}`;
     return context.stdout.write(`Wrote ${files.join(' and ')}: ${what}, read from ${url}.\n`);
   });

@@ -1,10 +1,13 @@
 /** The service where a view's online table is dropped while it runs. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { createMoraine } from '../../../client/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
+import { FeastRegistryFile } from '../../../service/feast-registry-file.js';
 import { startService } from '../../../service/index.js';
+import { moraine as moraineCommand } from '../../support/cli.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 
 const DEFINITIONS = {
@@ -89,6 +92,78 @@ it('a dropped table is answered from decoded rows for a while, then 404, and is 
   await lab.append('demo.t', row(2, 2, 20));
   await materialize();
   expect(await read()).toMatchObject(counts([10, 20], ['PRESENT', 'PRESENT']));
+});
+
+it('a registry file of Feast lacks views whose source tables were dropped, and services with them, until they are back', async () => {
+  const lab = await FeatureLab.open();
+  const { folder } = lab;
+  const columns = { driver_id: 'long', event_ts: 'timestamptz', count: 'long' };
+  for (const table of ['demo.t', 'demo.u']) await lab.createTable(table, columns);
+  const config = {
+    catalogs: { main: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } },
+    engine: { threads: 2 },
+    server: { port: 0 },
+  };
+  const moraine = await createMoraine({ config, cwd: folder, fileFolders: [folder] });
+  onTestFinished(async () => {
+    await moraine.close();
+    await lab.close();
+  });
+  const [trips] = DEFINITIONS.featureViews;
+  const lost = { ...trips, name: 'lost_view', source: { table: 'demo.u', timestampField: 'event_ts' } };
+  const service = (name: string, views: readonly string[]) => ({ name, features: views.map((view) => ({ view })) });
+  await moraine.apply({
+    entities: DEFINITIONS.entities,
+    featureViews: [trips, lost],
+    featureServices: [service('own', ['trips']), service('lost_service', ['trips', 'lost_view'])],
+  });
+  await lab.catalog.dropTable({ namespace: ['demo'], name: 'u' });
+
+  const path = join(folder, 'registry.db');
+  const names = (file = path) => {
+    const content = readFileSync(file, 'latin1');
+    return ['trips', 'own', 'lost_view', 'lost_service'].filter((name) => content.includes(name));
+  };
+  const log: string[] = [];
+  const running = await startService({
+    ...{ project: moraine.project, version: '1', log: { write: (line) => void log.push(line) } },
+    feastRegistry: { path, feastProject: 'p' },
+  });
+  await running.close();
+  expect(names()).toEqual(['trips', 'own']);
+  const leftOut = log.flatMap((line) => (line.includes('registry file') ? [JSON.parse(line) as unknown] : []));
+  expect(leftOut).toMatchObject([
+    { level: 40, kind: 'feature view', name: 'lost_view', reason: expect.stringContaining('demo.u') as string },
+    { kind: 'feature service', name: 'lost_service', reason: expect.stringContaining("'lost_view'") as string },
+  ]);
+
+  writeFileSync(join(folder, 'moraine.yaml'), JSON.stringify(config));
+  const exported = await moraineCommand(['feast', 'export', join(folder, 'feast'), '--json'], { cwd: folder });
+  expect([exported.code, JSON.parse(exported.stdout)]).toMatchObject([
+    0,
+    {
+      ...{ featureViews: 1, featureServices: 1 },
+      leftOut: [
+        { kind: 'feature view', name: 'lost_view' },
+        { kind: 'feature service', name: 'lost_service' },
+      ],
+    },
+  ]);
+  expect(exported.stderr).toMatch(
+    /^The feature view 'lost_view' is left out: .*demo\.u.*\nThe feature service 'lost_service' is/,
+  );
+  expect(names(join(folder, 'feast/registry.db'))).toEqual(['trips', 'own']);
+
+  const told: string[] = [];
+  const file = await FeastRegistryFile.start({
+    ...{ project: moraine.project, path, feastProject: 'p', retryMs: 0 },
+    failed: (error) => void told.push(String(error)),
+    leftOut: ({ name }) => void told.push(name),
+  });
+  onTestFinished(() => file.close());
+  await lab.createTable('demo.u', columns);
+  await expect.poll(() => names(), { timeout: 30_000 }).toEqual(['trips', 'own', 'lost_view', 'lost_service']);
+  expect(told).toEqual(['lost_view', 'lost_service']);
 });
 
 it('a write to a dropped table makes it anew, with its own rows only', async () => {
