@@ -8,7 +8,7 @@ const WATCH_MS = 500;
 export interface FileListener<T> {
   /** The files say something else now. */
   changed?(value: T): void;
-  /** Why changed files cannot be read; what they said before still holds. */
+  /** Why changed files cannot be read, once for each change and reason; what they said before still holds, and they are read again at each look. */
   failed(error: unknown): void;
 }
 
@@ -18,6 +18,9 @@ export class WatchedFiles<T> {
   #timer: NodeJS.Timeout | undefined;
   #version: string;
   #value: T;
+  #looking = false;
+  /** The failure that the listener knows of. */
+  #told = '';
 
   private constructor(paths: readonly string[], read: () => Promise<T>, version: string, value: T) {
     this.#paths = paths;
@@ -46,15 +49,28 @@ export class WatchedFiles<T> {
     clearInterval(this.#timer);
   }
 
+  /** One look at a time. */
   async #look(listener: FileListener<T>): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    await this.#readIfChanged(listener).finally(() => {
+      this.#looking = false;
+    });
+  }
+
+  async #readIfChanged(listener: FileListener<T>): Promise<void> {
+    // Noted before the files are read: they may change meanwhile.
     const version = await versionOf(this.#paths);
     if (version === this.#version) return;
-    this.#version = version;
     try {
       this.#value = await this.#read();
       listener.changed?.(this.#value);
+      this.#version = version;
+      this.#told = '';
     } catch (error) {
-      listener.failed(error);
+      const failure = `${version} ${String(error)}`;
+      if (failure !== this.#told) listener.failed(error);
+      this.#told = failure;
     }
   }
 }

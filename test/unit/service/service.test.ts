@@ -9,6 +9,7 @@ import { createMoraine, type Moraine } from '../../../client/index.js';
 import type { ConfigInput } from '../../../config/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { createApiKey, deleteApiKey, readKeyFile, type Service, startService } from '../../../service/index.js';
+import { WatchedFiles } from '../../../service/watched-files.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 
 const DEFINITIONS = {
@@ -451,6 +452,41 @@ describe('API keys', () => {
     expect(await status(admin)).toBe(200);
     for (const key of [read, write, admin]) expect(log.join('')).not.toContain(key.slice(17));
     await expect(deleteApiKey(file, 'nope')).rejects.toThrow("There is no API key with the id 'nope'");
+  });
+
+  it('are all kept when many are made and deleted at once', async () => {
+    const file = join(lab.folder, 'many.json');
+    const names = Array.from({ length: 10 }, (_, index) => `key-${index}`);
+    const made = await Promise.all(names.map((name) => createApiKey(file, name, ['read'])));
+    const namesIn = async () => (await readKeyFile(file)).map(({ name }) => name).toSorted();
+    expect(await namesIn()).toEqual(names);
+    const ids = made.slice(1).map((key) => key.slice(8, 16));
+    await Promise.all([...ids.map((id) => deleteApiKey(file, id)), createApiKey(file, 'last', ['read'])]);
+    expect(await namesIn()).toEqual(['key-0', 'last']);
+  });
+
+  it('are read again at the next look if their changed file could not be read for once', async () => {
+    const file = join(lab.folder, 'watched.txt');
+    await writeFile(file, 'old');
+    let fails = 0;
+    const read = async () => {
+      const content = await readFile(file, 'utf8');
+      if (content === 'old' || fails === 2) return content;
+      fails += 1;
+      throw new Error('too many open files');
+    };
+    const failures: string[] = [];
+    const changes: string[] = [];
+    const watched = await WatchedFiles.open([file], read, {
+      failed: (error) => void failures.push(String(error)),
+      changed: (value) => void changes.push(value),
+    });
+    onTestFinished(() => watched.close());
+    expect(watched.value).toBe('old');
+    await writeFile(file, 'changed');
+    await until(() => watched.value === 'changed');
+    // The two failures were one reason.
+    expect([fails, failures, changes]).toEqual([2, ['Error: too many open files'], ['changed']]);
   });
 
   it('stop the service from starting where their file cannot be read', async () => {
