@@ -1,6 +1,7 @@
 /** How errors leave the service: as JSON, or as a page for those who look with a browser; and what is kept of them. */
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import Negotiator from 'negotiator';
 import { didYouMean, ERROR_TABLE, MoraineError } from '../errors/index.js';
 import { type ErrorAnswer, errorAnswer } from './http-error.js';
 import { errorPage } from './pages/error-page.js';
@@ -27,8 +28,12 @@ export function errorSender(errors: RecentErrors): SendError {
 
 const NOBODY = { keyName: null };
 
-/** A program that takes HTML would be answered with JSON if it said `application/json` alone. */
-const looksWithBrowser = ({ headers: { accept = '' } }: FastifyRequest): boolean => accept.includes('text/html');
+/** Browsers prefer HTML, and ask for what is there or send forms of the pages. Programs that take anything get JSON. */
+function looksWithBrowser(request: FastifyRequest): boolean {
+  const { headers, method } = request;
+  const type = new Negotiator({ headers }).mediaType(['application/json', 'text/html']);
+  return type === 'text/html' && (method === 'GET' || method === 'HEAD' || pathOf(request).startsWith('/ui/'));
+}
 
 /** A message about what was sent may quote it, and keys, entities and values must not be kept. */
 function messageToKeep({ status, body: { error, code } }: ErrorAnswer): string {

@@ -380,6 +380,36 @@ describe('the service', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 408 .*\r\n\r\n\{"error":.*"code":"REQUEST_TIMED_OUT"/s);
   });
 
+  it('sends errors as pages to those who prefer HTML, where they look at what is there', async () => {
+    const { get, post } = await shared();
+    const typeOf = ({ headers }: Response) => headers.get('content-type')?.split(';')[0];
+    const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8';
+    const [html, json] = ['text/html', 'application/json'];
+    const wanted = [
+      [browser, html],
+      ['text/html', html],
+      ['text/html, application/json', html],
+      ['application/json;q=0.5, text/html', html],
+      ['application/json, text/html', json],
+      ['application/json, text/html;q=0.1', json],
+      ['*/*', json],
+      ['application/json, text/*;q=0.9', json],
+      ['text/html;q=0', json],
+      ['image/png', json],
+    ] as const;
+    for (const [accept, type] of wanted) {
+      const answer = await get('/nothing', { headers: { accept } });
+      expect([accept, answer.status, typeOf(answer)]).toEqual([accept, 404, type]);
+    }
+    const refused = await post({}, { accept: browser });
+    expect([refused.status, typeOf(refused)]).toEqual([400, json]);
+    const deleted = await get('/ui/views/x', { method: 'DELETE', headers: { accept: browser } });
+    expect([deleted.status, typeOf(deleted)]).toEqual([405, html]);
+    const headers = { accept: browser, 'sec-fetch-site': 'cross-site' };
+    const form = await get('/ui/entity', { method: 'POST', headers, body: new URLSearchParams() });
+    expect([form.status, typeOf(form)]).toEqual([403, html]);
+  });
+
   it('answers 400 to what is not HTTP', async () => {
     const { service } = await shared();
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
