@@ -7,6 +7,7 @@ import type { ErrorCode, ErrorDetails } from '../errors/index.js';
 import type { Project } from '../project/index.js';
 import { answerBatch, type BatchWork } from './batch-work.js';
 import { answerFiles } from './files-work.js';
+import { answerHealth, type HealthWork } from './health-work.js';
 import type { OfflineHead, OfflineOutput } from './offline-output.js';
 import type { TraceCarrier } from './tracing/continue-trace.js';
 
@@ -23,7 +24,8 @@ export interface HistoricalWork {
 export type OfflineWork =
   | HistoricalWork
   | { readonly kind: 'batch'; readonly request: BatchWork }
-  | { readonly kind: 'files'; readonly request: TableFilesRequest };
+  | { readonly kind: 'files'; readonly request: TableFilesRequest }
+  | { readonly kind: 'health'; readonly request: HealthWork };
 
 /** The first message to the process. */
 export interface OfflineOrder {
@@ -54,6 +56,8 @@ export function doOfflineWork(project: Project, work: OfflineWork, output: Offli
       return answerBatch(project, work.request, output);
     case 'files':
       return answerFiles(project, work.request, output);
+    case 'health':
+      return answerHealth(project, work.request, output);
     case 'historical':
       return retrieve(project, work, output);
   }

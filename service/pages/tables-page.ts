@@ -1,7 +1,8 @@
 /** The tables of the views, and the health of one. */
 import { tablesOfViews, type ViewTableState, viewTableStates } from '../../client/index.js';
 import { countText, didYouMean, durationText, MoraineError, sizeText } from '../../errors/index.js';
-import { type TableHealth, tableHealth } from '../../maintenance/index.js';
+import type { TableHealth } from '../../maintenance/index.js';
+import { readHealth } from '../read-health.js';
 import type { PageDeps } from './deps.js';
 import { type Html, html } from './html.js';
 import type { Page } from './page.js';
@@ -51,7 +52,7 @@ export async function tablePage(deps: PageDeps, name: string): Promise<Page> {
     const names = tables.map((table) => table.name);
     throw new MoraineError('TABLE_NOT_FOUND', `No feature view has a table '${name}'. ${didYouMean(name, names)}`);
   }
-  const health = await tableHealth(await deps.project.loadTable(name), BigInt(Date.now()));
+  const health = await readHealth(deps.offline, name);
   const links = (views: readonly string[]) =>
     views.map((view, index) => [index > 0 && ', ', linkTo(viewPath(view), view)]);
   const body = html`${factsOf(uses.map(({ use, views }) => [use === 'source' ? 'Source of' : 'Online table of', links(views)] as const))}
