@@ -9,7 +9,7 @@ import type { OfflineProcesses } from './offline-processes.js';
 import { HISTORICAL_QUERY, HISTORICAL_REQUEST } from './offline-schemas.js';
 import type { HistoricalWork } from './offline-work.js';
 import type { Route } from './route.js';
-import { SNAPSHOTS_HEADER } from './snapshot-headers.js';
+import { SNAPSHOTS_HEADER, TABLE_SNAPSHOT_FORM, tableSnapshotsText } from './snapshot-headers.js';
 import { bodyTooLarge, spoolBody } from './spool.js';
 
 export interface OfflineDeps {
@@ -41,8 +41,7 @@ export function offlineRoutes({ offline, project }: OfflineDeps): readonly Route
       answerTypes: [...ROW_TYPES.keys()],
       errors: [404, 406, 409, 410, 429, 501, 503],
       answerHeaders: {
-        'Moraine-Snapshots':
-          'The snapshots of source tables that were read: TABLE=SNAPSHOT-ID, with commas between them.',
+        'Moraine-Snapshots': `The snapshots of source tables that were read: ${TABLE_SNAPSHOT_FORM}, with commas between them.`,
         'Moraine-Rows': 'How many rows the answer has.',
       },
       handle: async (request, reply) => {
@@ -53,9 +52,8 @@ export function offlineRoutes({ offline, project }: OfflineDeps): readonly Route
           const { retrieval, answerType } = await readRequest(request, turn.folder, idleMs);
           const format = ROW_TYPES.get(answerType) ?? 'json';
           const { head, bytes } = await turn.run({ kind: 'historical', request: retrieval, format });
-          const snapshots = [...head.snapshots].map(([table, id]) => `${table}=${id}`).join(', ');
           return await reply
-            .headers({ [SNAPSHOTS_HEADER]: snapshots, [ROWS_HEADER]: head.rows })
+            .headers({ [SNAPSHOTS_HEADER]: tableSnapshotsText(head.snapshots), [ROWS_HEADER]: head.rows })
             .type(answerType)
             .send(bytes);
         } catch (error) {

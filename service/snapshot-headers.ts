@@ -1,6 +1,6 @@
 /**
  * The headers that tell and ask for snapshots: `VIEW=SNAPSHOT-ID;sequence=NUMBER;table=UUID`, with commas between them. With number and table a snapshot is known after it has
- * expired, too; a request may leave them out.
+ * expired, too; a request may leave them out. Names of views are of letters, digits, `_` and `-`; names of tables may be of anything, and are percent-encoded.
  */
 import { MoraineError } from '../errors/index.js';
 import type { OnlineResponse, SnapshotName } from '../online/index.js';
@@ -12,6 +12,9 @@ export const MIN_SNAPSHOT_HEADER = 'moraine-min-snapshot';
 /** The form of a snapshot in the headers of answers, for the API document. */
 export const SNAPSHOT_FORM = 'VIEW=SNAPSHOT-ID;sequence=NUMBER;table=UUID';
 
+/** The form of a table's snapshot in the headers of answers, for the API document. */
+export const TABLE_SNAPSHOT_FORM = 'TABLE=SNAPSHOT-ID, the name percent-encoded as UTF-8 (RFC 3986)';
+
 type SnapshotOfView = SnapshotName & { readonly view: string };
 
 /** The snapshots of an answer. A view that was never written has none, and is left out. */
@@ -22,6 +25,12 @@ export function snapshotsText(snapshots: readonly SnapshotOfView[]): string {
     return [`${view}=${snapshotId}${isFull ? `;sequence=${sequenceNumber};table=${tableUuid}` : ''}`];
   });
   return texts.join(', ');
+}
+
+/** The snapshots of tables that a retrieval has read: `TABLE=SNAPSHOT-ID`, as `TABLE_SNAPSHOT_FORM` says. */
+export function tableSnapshotsText(snapshots: ReadonlyMap<string, bigint>): string {
+  const encoded = (table: string): string => encodeURIComponent(table).replaceAll('%2F', '/');
+  return [...snapshots].map(([table, id]) => `${encoded(table)}=${id}`).join(', ');
 }
 
 const MIN_SNAPSHOT = /^\s*([^\s=;]+)=(\d{1,19})(?:;sequence=(\d{1,19});table=([\da-f-]{36}))?\s*$/;

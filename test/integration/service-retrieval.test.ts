@@ -156,6 +156,32 @@ describe('historical features over HTTP', () => {
     await expect.poll(noFolders).toEqual([]);
   });
 
+  it('are of tables with any names, which the header has percent-encoded', async () => {
+    const name = 'demo."größe, 東京=1"';
+    await lab.createTable(name, { driver: 'long', event_ts: 'timestamptz', large: 'long' });
+    await lab.append(
+      name,
+      `SELECT ${DRIVER}::BIGINT AS driver, '2026-03-01'::TIMESTAMPTZ AS event_ts, 7::BIGINT AS large`,
+    );
+    await service.moraine.apply({
+      entities: [],
+      featureViews: [{ name: 'sizes', entities: ['driver'], source: { table: name, timestampField: 'event_ts' } }],
+    });
+    const answer = await askJson(
+      json(ROWS.slice(0, 1), { features: ['sizes:large', 'all:small'] }),
+      'application/json',
+    );
+    expect(await answer.text()).toContain('"large":7,"small":2147483647}');
+    const [own, other] = [(await lab.table(name)).metadata, (await lab.table('demo.t')).metadata];
+    const header = answer.headers.get('moraine-snapshots') ?? '';
+    // By Python's `urllib.parse.quote(name)`.
+    const encoded = 'demo.%22gr%C3%B6%C3%9Fe%2C%20%E6%9D%B1%E4%BA%AC%3D1%22';
+    expect(header.split(', ').toSorted()).toEqual([
+      `${encoded}=${own.currentSnapshotId}`,
+      `demo.t=${other.currentSnapshotId}`,
+    ]);
+  });
+
   it('are of keys with all their digits: fractions near a key are refused, as by an online read', async () => {
     const time = '"event_timestamp":"2026-03-01T12:00:00Z"';
     for (const key of ['5.00000000000000001', '9007199254740990.5']) {

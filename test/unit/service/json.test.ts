@@ -11,7 +11,7 @@ import { type HistoricalBody, retrievalOfBody } from '../../../service/historica
 import { JsonBytes } from '../../../service/json-bytes.js';
 import { keyValueOfJson } from '../../../service/key-value-json.js';
 import { readOnlineBody } from '../../../service/online-body.js';
-import { parseMinSnapshots, snapshotsText } from '../../../service/snapshot-headers.js';
+import { parseMinSnapshots, snapshotsText, tableSnapshotsText } from '../../../service/snapshot-headers.js';
 import { TimeWriter } from '../../../service/time-json.js';
 import { valueWriter } from '../../../service/value-json.js';
 
@@ -312,5 +312,15 @@ describe('the headers of snapshots', () => {
     );
     for (const wrong of ['a=x', 'a=5;sequence=7', 'a=5;sequence=x;table=y', 'a'])
       expect(() => parseMinSnapshots(wrong)).toThrow('write VIEW=SNAPSHOT-ID');
+  });
+
+  it('have the names of tables percent-encoded, so that any name can be sent and none looks like two', () => {
+    const snapshots = new Map([
+      ['lake/demo.a-b_1', 5n],
+      ['demo."größe, 東京=1%"', 9_223_372_036_854_775_807n],
+    ]);
+    // By Python's `urllib.parse.quote(name)`.
+    const encoded = 'demo.%22gr%C3%B6%C3%9Fe%2C%20%E6%9D%B1%E4%BA%AC%3D1%25%22';
+    expect(tableSnapshotsText(snapshots)).toBe(`lake/demo.a-b_1=5, ${encoded}=9223372036854775807`);
   });
 });
