@@ -7,8 +7,8 @@ import { MAX_BODY_BYTES, type Route, routerPath } from './route.js';
 
 /** What hooks know of a route. A path that is not there has none of it. */
 export interface RouteConfig {
-  /** Whether the handler reads the body from the connection. */
-  readonly readsBody?: boolean;
+  /** Media types of bodies that the handler reads from the connection, and limits itself. */
+  readonly streamedTypes?: readonly string[];
   /** What a key must have. */
   readonly scope?: Route['scope'];
 }
@@ -19,7 +19,7 @@ export function addRoute(app: FastifyInstance, route: Route, keys: WatchedKeys |
     method,
     url: routerPath(path),
     bodyLimit: maxBodyBytes,
-    config: { readsBody: streamedTypes !== undefined, scope } satisfies RouteConfig,
+    config: { streamedTypes: streamedTypes ?? [], scope } satisfies RouteConfig,
     schema: {
       ...(query === undefined ? {} : { querystring: query }),
       ...(body === undefined ? {} : { body: { content: { 'application/json': { schema: body } } } }),

@@ -1,6 +1,7 @@
 /** The time that the body of a request may take to arrive. */
 import type { FastifyInstance } from 'fastify';
 import type { RouteConfig } from './add-route.js';
+import { mediaTypeOf } from './media-type.js';
 import { clientErrorHandler, LATE } from './send-error.js';
 
 declare module 'fastify' {
@@ -16,7 +17,8 @@ export function limitArrival(app: FastifyInstance, ms: number): void {
   app.addHook('onRequest', async (request) => {
     const { raw, routeOptions } = request;
     const hasBody = 'content-length' in raw.headers || 'transfer-encoding' in raw.headers;
-    if (!hasBody || (routeOptions.config as RouteConfig).readsBody === true) return;
+    const { streamedTypes = [] } = routeOptions.config as RouteConfig;
+    if (!hasBody || streamedTypes.includes(mediaTypeOf(raw.headers))) return;
     const late = (): void => {
       if (!raw.complete) clientErrorHandler(Object.assign(new Error('late'), { code: LATE }), raw.socket);
     };

@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Project } from '../project/index.js';
 import { acceptedType, ROW_TYPES } from './answer-format.js';
 import { type HistoricalBody, type HistoricalQuery, retrievalOfBody, retrievalOfQuery } from './historical-body.js';
+import { mediaTypeOf } from './media-type.js';
 import type { OfflineProcesses } from './offline-processes.js';
 import { HISTORICAL_QUERY, HISTORICAL_REQUEST } from './offline-schemas.js';
 import type { HistoricalWork } from './offline-work.js';
@@ -71,7 +72,7 @@ async function readRequest(
   folder: string,
   idleMs: number,
 ): Promise<{ readonly retrieval: HistoricalWork['request']; readonly answerType: string }> {
-  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const type = mediaTypeOf(headers);
   const extension = SPOOLED.get(type);
   const answerType = acceptedType(headers, extension === undefined ? 'application/json' : type);
   if (extension === undefined) return { retrieval: retrievalOfBody(body as HistoricalBody), answerType };

@@ -370,15 +370,16 @@ describe('the service', () => {
     await expect(get('/health')).rejects.toThrow();
   });
 
-  it('answers 408 to a request that does not arrive', async () => {
-    const { service } = await start({ requestTimeoutMs: 300 });
-    const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
-    socket.write(
-      'POST /get-online-features HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{',
-    );
-    const answer = await text(socket);
-    expect(answer).toMatch(/^HTTP\/1\.1 408 .*\r\n\r\n\{"error":.*"code":"REQUEST_TIMED_OUT"/s);
-  });
+  it.each(['/get-online-features', '/get-historical-features'])(
+    'answers 408 to a request to %s that does not arrive',
+    async (path) => {
+      const { service } = await start({ requestTimeoutMs: 300 });
+      const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
+      socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{`);
+      const answer = await text(socket);
+      expect(answer).toMatch(/^HTTP\/1\.1 408 .*\r\n\r\n\{"error":.*"code":"REQUEST_TIMED_OUT"/s);
+    },
+  );
 
   it('sends errors as pages to those who prefer HTML, where they look at what is there', async () => {
     const { get, post } = await shared();
