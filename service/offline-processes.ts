@@ -31,13 +31,13 @@ export interface OfflineLimits {
   readonly timeoutMs?: Setting;
 }
 
-/** A turn to do heavy work, with a folder of its own. */
+/** A request for heavy work, with a folder of its own. */
 export interface OfflineTurn {
   /** For the files of the request. It is removed with all that is in it when the turn ends. */
   readonly folder: string;
   /**
    * Starts the process. The turn ends with its answer.
-   * @throws what the work throws before its first byte; TIMED_OUT; SERVICE_CLOSING
+   * @throws OVERLOADED if as many as may be are at work; what the work throws before its first byte; TIMED_OUT; SERVICE_CLOSING
    */
   run(work: OfflineWork): Promise<OfflineAnswer>;
   /** Ends the turn and its process. May be called twice. */
@@ -58,6 +58,9 @@ export interface OfflineProcess {
 
 const processes = tracingChannel<OfflineProcess>(PROCESS_CHANNEL);
 
+/** Requests that prepare their work, such as by taking a body, for each process that there may be. */
+const PREPARING_FOR_PROCESS = 4;
+
 /** Characters of a process's standard error that are kept. */
 const MAX_PRINTED = 2_000;
 
@@ -74,9 +77,9 @@ export class OfflineProcesses {
     this.#limits = limits;
   }
 
-  /** Requests that have a process, or are getting one: beyond the limit they do not wait, but are refused. */
+  /** Requests that have a process: beyond the limit they do not wait, but are refused. */
   get running(): number {
-    return this.#turns.size;
+    return [...this.#turns].filter((turn) => turn.isWorking).length;
   }
 
   /** Of {@link running}, at most. */
@@ -84,20 +87,33 @@ export class OfflineProcesses {
     return this.#limits.processes.value;
   }
 
-  /** @throws OVERLOADED if as many as may be are at work; SERVICE_CLOSING */
+  /**
+   * What the work needs may be put into the folder of the turn before it runs: it takes the place of no other meanwhile.
+   * @throws OVERLOADED if as many as may be are at work, or prepare it; SERVICE_CLOSING
+   */
   async begin(): Promise<OfflineTurn> {
-    const { value: max, name } = this.#limits.processes;
     if (this.#closed) throw closing();
-    if (this.#turns.size >= max) {
-      throw new MoraineError(
-        'OVERLOADED',
-        `The service works for ${max} such requests in processes of their own already, and may not for more at a time (${name}).`,
-      );
-    }
-    const turn = new Turn(this.#config, this.#limits.timeoutMs, () => this.#turns.delete(turn));
+    this.#requireProcess();
+    const preparing = this.#turns.size - this.running;
+    if (preparing >= PREPARING_FOR_PROCESS * this.limit)
+      throw new MoraineError('OVERLOADED', `The service takes the bodies of ${preparing} such requests already.`);
+    const turn = new Turn(this.#config, this.#limits.timeoutMs, {
+      starts: () => this.#requireProcess(),
+      left: () => this.#turns.delete(turn),
+    });
     this.#turns.add(turn);
     await turn.open();
     return turn;
+  }
+
+  /** @throws OVERLOADED */
+  #requireProcess(): void {
+    const { value: max, name } = this.#limits.processes;
+    if (this.running < max) return;
+    throw new MoraineError(
+      'OVERLOADED',
+      `The service works for ${max} such requests in processes of their own already, and may not for more at a time (${name}).`,
+    );
   }
 
   /** Ends every process, and lets no other begin. */
@@ -107,19 +123,29 @@ export class OfflineProcesses {
   }
 }
 
+interface TurnEvents {
+  /** Before a process is started. @throws what keeps it from that */
+  readonly starts: () => void;
+  readonly left: () => void;
+}
+
 class Turn implements OfflineTurn {
   readonly #config: MoraineConfig;
   readonly #timeoutMs: Setting | undefined;
-  readonly #left: () => void;
+  readonly #events: TurnEvents;
   #folder: TemporaryFolder | undefined;
   #child: ChildProcess | undefined;
   #ending: Promise<void> | undefined;
   #ended: () => void = () => undefined;
 
-  constructor(config: MoraineConfig, timeoutMs: Setting | undefined, left: () => void) {
+  constructor(config: MoraineConfig, timeoutMs: Setting | undefined, events: TurnEvents) {
     this.#config = config;
     this.#timeoutMs = timeoutMs;
-    this.#left = left;
+    this.#events = events;
+  }
+
+  get isWorking(): boolean {
+    return this.#child !== undefined;
   }
 
   get folder(): string {
@@ -140,6 +166,7 @@ class Turn implements OfflineTurn {
 
   async run(work: OfflineWork): Promise<OfflineAnswer> {
     if (this.#ending !== undefined) throw closing();
+    this.#events.starts();
     const child = startProcess();
     this.#child = child;
     const news = new NewsOf(child);
@@ -188,7 +215,7 @@ class Turn implements OfflineTurn {
     }
     this.#ended();
     await this.#folder?.remove();
-    this.#left();
+    this.#events.left();
   }
 }
 

@@ -21,6 +21,8 @@ export interface OfflineDeps {
 const ROWS_HEADER = 'moraine-rows';
 
 const GIB = 2 ** 30;
+/** Of bodies that are kept in a file, at least. */
+const BYTES_PER_SECOND = 2 ** 17;
 /** Media types of bodies that are kept in a file, and the extension that the file gets. */
 const SPOOLED: ReadonlyMap<string, string> = new Map([
   ['application/vnd.apache.arrow.stream', 'arrow'],
@@ -79,6 +81,6 @@ async function readRequest(
   const file = join(folder, `entities.${extension}`);
   const retrieval = retrievalOfQuery(query as HistoricalQuery, file);
   if (Number(headers['content-length'] ?? 0) > GIB) throw bodyTooLarge(GIB);
-  await spoolBody(body as Readable, file, { maxBytes: GIB, idleMs });
+  await spoolBody(body as Readable, file, { maxBytes: GIB, idleMs, bytesPerSecond: BYTES_PER_SECOND });
   return { retrieval, answerType };
 }

@@ -325,7 +325,7 @@ describe('historical features over HTTP', () => {
     const slow = new ReadableStream({
       async pull(controller) {
         await new Promise((resolve) => setTimeout(resolve, 50));
-        controller.enqueue(new Uint8Array(10));
+        controller.enqueue(new Uint8Array(2 ** 17));
       },
     });
     const init = {
@@ -337,6 +337,8 @@ describe('historical features over HTTP', () => {
     };
     const first = fetch(`${service.service.url}/get-historical-features?features=all`, init as RequestInit);
     await expect.poll(noFolders).not.toEqual([]);
+    const running = askJson(json(ROWS));
+    const stopped = await stopOfflineChild(process.pid);
     const metrics = await (await fetch(`${service.service.url}/metrics`)).text();
     expect(metrics).toContain('\nmoraine_retrievals_running 1\n');
     expect(metrics).toContain('\nmoraine_retrievals_limit 1\n');
@@ -345,6 +347,9 @@ describe('historical features over HTTP', () => {
     expect(await second.json()).toMatchObject({ code: 'OVERLOADED' });
     leaving.abort();
     await expect(first).rejects.toThrow('aborted');
+    process.kill(stopped, 'SIGCONT');
+    expect((await running).status).toBe(200);
+    await (await running).arrayBuffer();
     await expect.poll(noFolders).toEqual([]);
     const third = await askJson(json(ROWS));
     expect([third.status, (await arrowOf(third)).numRows]).toEqual([200, 5]);

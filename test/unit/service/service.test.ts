@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -411,6 +411,27 @@ describe('the service', () => {
     expect([form.status, typeOf(form)]).toEqual([403, html]);
   });
 
+  it('takes bodies of retrievals that trickle beside others, and not too many', async () => {
+    const { get } = await start({ maxRetrievals: 1 });
+    const leaving = new AbortController();
+    const retrieve = async (body: NonNullable<RequestInit['body']>) => {
+      const headers = { 'content-type': 'application/vnd.apache.arrow.stream' };
+      const init = { method: 'POST', headers, body, duplex: 'half', signal: leaving.signal };
+      const answer = await get('/get-historical-features?features=trips', init as RequestInit);
+      return [answer.status, ((await answer.json()) as { code: string }).code];
+    };
+    const trickle = () => new ReadableStream({ start: (body) => body.enqueue(new Uint8Array(10)) });
+    const first = retrieve(trickle()).catch(() => 'left');
+    await sleep(200);
+    // Of those that do not trickle one may work; this one is refused for what it is.
+    expect(await retrieve('')).toEqual([400, 'INVALID_ARGUMENT']);
+    expect(await (await get('/metrics')).text()).toContain('\nmoraine_retrievals_running 0\n');
+    const others = Array.from({ length: 3 }, () => retrieve(trickle()).catch(() => 'left'));
+    await until(async () => (await retrieve(''))[0] === 429);
+    leaving.abort();
+    expect(await Promise.all([first, ...others])).toEqual(['left', 'left', 'left', 'left']);
+  });
+
   it('answers 400 to what is not HTTP', async () => {
     const { service } = await shared();
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
@@ -514,7 +535,8 @@ describe('API keys', () => {
     });
     onTestFinished(() => watched.close());
     expect(watched.value).toBe('old');
-    await writeFile(file, 'changed');
+    await writeFile(`${file}.new`, 'changed');
+    await rename(`${file}.new`, file);
     await until(() => watched.value === 'changed');
     // The two failures were one reason.
     expect([fails, failures, changes]).toEqual([2, ['Error: too many open files'], ['changed']]);
