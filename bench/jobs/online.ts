@@ -43,7 +43,10 @@ interface Opened {
 async function open(context: BenchContext, cacheBytes: number, memoryLimit = '4GB'): Promise<Opened> {
   const project = await openBenchProject(context.dataFolder, memoryLimit);
   const deps = await materializationDeps(project);
-  return { project, reader: new OnlineReader({ ...deps, cacheBytes, readTimeoutMs: 600_000, queueTimeoutMs: 600_000 }) };
+  return {
+    project,
+    reader: new OnlineReader({ ...deps, cacheBytes, readTimeoutMs: 600_000, queueTimeoutMs: 600_000 }),
+  };
 }
 
 async function close({ project, reader }: Opened): Promise<void> {

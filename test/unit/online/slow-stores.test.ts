@@ -132,13 +132,13 @@ it('a snapshot that is decoded while there are newer ones is as old as the last 
 
 it('a commit of this process is read at once, also while the first look of all is under way that began before it', async () => {
   await commit(10, 10);
-  const { loadTable } = lab.deps.catalog;
+  const found = lab.deps.catalog;
   let [isSeen, letThrough] = [(): void => undefined, (): void => undefined];
   const seen = new Promise<void>((resolve) => (isSeen = resolve));
   const through = new Promise<void>((resolve) => (letThrough = resolve));
-  const catalog = replacing(lab.deps.catalog, () => ({
+  const catalog = replacing(found, () => ({
     loadTable: async (identifier) => {
-      const loaded = await loadTable.call(lab.deps.catalog, identifier);
+      const loaded = await found.loadTable(identifier);
       isSeen();
       await through;
       return loaded;
