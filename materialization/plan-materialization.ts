@@ -46,7 +46,7 @@ import { planToText } from './plan-json.js';
 import { readsOf } from './plan-reads.js';
 import type { MaterializationRequest, PlanReference } from './plan-request.js';
 import { type EffectiveProgress, effectiveProgress, type Progress } from './progress.js';
-import { type ChangeStep, readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
+import { type AddedFiles, readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
 import { runKey } from './run-key.js';
 import { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';
 import { touchedBuckets } from './touched-buckets.js';
@@ -294,18 +294,18 @@ class Planner {
    */
   async #appendReads(decision: Decision, changes: SourceFileChanges | null): Promise<readonly SourceRead[]> {
     const { delta, whole } = decision;
-    const steps = delta === null ? [] : (changes?.steps ?? []);
-    const deltaReads = steps.flatMap((step) => {
+    const added = delta === null ? [] : (changes?.added ?? []);
+    const deltaReads = added.flatMap((files) => {
       if (delta === null) return [];
-      const snapshotId = existingSnapshot(step.toSnapshotId);
+      const snapshotId = existingSnapshot(files.snapshotId);
       const afterSequenceNumber = this.#sequenceNumberOf(delta.sinceSnapshotId);
       return [
-        ...this.#reads(this.#newFiles(step), delta.interval, { snapshotId }),
-        ...this.#reads(this.#carriedFiles(step), delta.interval, { snapshotId, afterSequenceNumber }),
+        ...this.#reads(this.#newFiles(files), delta.interval, { snapshotId }),
+        ...this.#reads(this.#carriedFiles(files), delta.interval, { snapshotId, afterSequenceNumber }),
       ];
     });
     if (whole === null) return deltaReads;
-    const isNew = new Set(steps.flatMap((step) => this.#newFiles(step).map(({ file }) => file.filePath)));
+    const isNew = new Set(added.flatMap((files) => this.#newFiles(files).map(({ file }) => file.filePath)));
     const current = this.#context.source.metadata.currentSnapshotId;
     const files = await this.#filesAt(current ?? NO_SNAPSHOT, whole);
     const others = files.filter(({ file }) => !isNew.has(file.filePath));
@@ -340,13 +340,13 @@ class Planner {
   }
 
   /** Files with rows that say when they were updated last, which may be before the file was written. */
-  #carriedFiles({ rewritten }: ChangeStep): readonly PlannedFile[] {
+  #carriedFiles({ rewritten }: AddedFiles): readonly PlannedFile[] {
     return this.#context.source.metadata.formatVersion < ROW_LINEAGE_VERSION ? [] : rewritten;
   }
 
-  #newFiles(step: ChangeStep): readonly PlannedFile[] {
-    const carried = new Set(this.#carriedFiles(step));
-    return step.added.filter((planned) => !carried.has(planned));
+  #newFiles(added: AddedFiles): readonly PlannedFile[] {
+    const carried = new Set(this.#carriedFiles(added));
+    return added.files.filter((planned) => !carried.has(planned));
   }
 
   #sequenceNumberOf(snapshotId: bigint): bigint | undefined {

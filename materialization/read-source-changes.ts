@@ -15,21 +15,30 @@ export interface RedeletedFile {
   readonly changed: ChangedDeletes;
 }
 
-/** Changes of the files from one snapshot to another; none in between changed files without changing rows, if deletes did. */
+/** What took rows away from one snapshot to another; none in between changed files without changing rows, if deletes did. */
 export interface ChangeStep {
   readonly fromSnapshotId: bigint;
   readonly toSnapshotId: bigint;
-  readonly added: readonly PlannedFile[];
   readonly removed: readonly PlannedFile[];
-  /** Those of `added` that came with snapshots that also removed files: most of their rows are not new. */
+  /** Files that came with snapshots that also removed files: most of their rows are not new. */
   readonly rewritten: readonly PlannedFile[];
   readonly redeleted: readonly RedeletedFile[];
+}
+
+/** Files that came and are to be read at the same snapshot, which has them. */
+export interface AddedFiles {
+  /** The last one that has them, but for what came after it: files may have gone by compactions or overwrites since. Its deletes apply. */
+  readonly snapshotId: bigint;
+  readonly files: readonly PlannedFile[];
+  /** Those of them that came with snapshots that also removed files. */
+  readonly rewritten: readonly PlannedFile[];
 }
 
 /** Files of the changes; compactions are left out. */
 export interface SourceFileChanges extends SourceChanges {
   /** One after the other. The deletes that apply to the files of a step are those at its ends. */
   readonly steps: readonly ChangeStep[];
+  readonly added: readonly AddedFiles[];
 }
 
 /** Changes that cannot be told file by file. */
@@ -59,14 +68,22 @@ export async function readSourceChanges(
   const { snapshots } = changes;
   const real = snapshots.filter(({ operation }) => operation !== 'replace');
   const hasDeletes = real.some((change) => change.addedDeleteFiles || change.removedDeleteFiles);
-  const steps = hasDeletes
-    ? await Promise.all(withoutCompactions(sinceSnapshotId, snapshots).map((stretch) => netStep(rows, stretch)))
-    : [listedStep(rows, { fromSnapshotId: sinceSnapshotId, toSnapshotId, changes: real })];
+  const changed = hasDeletes
+    ? await Promise.all(withoutCompactions(sinceSnapshotId, snapshots).map((stretch) => netChange(rows, stretch)))
+    : [listedChange(rows, { fromSnapshotId: sinceSnapshotId, toSnapshotId, changes: real }, snapshots)];
+  const steps = changed.map(({ step }) => step);
+  const added = changed.flatMap((change) => change.added).filter(({ files }) => files.length > 0);
   return {
     steps,
-    hasAdded: steps.some(({ added }) => added.length > 0),
+    added,
+    hasAdded: added.length > 0,
     hasRemoved: steps.some(({ removed, redeleted }) => removed.length > 0 || redeleted.length > 0),
   };
+}
+
+interface Change {
+  readonly step: ChangeStep;
+  readonly added: readonly AddedFiles[];
 }
 
 /** Snapshots that follow each other, none of them a compaction, and the one before them. */
@@ -98,16 +115,41 @@ function withoutCompactions(sinceSnapshotId: bigint, changes: readonly SnapshotC
   return stretches;
 }
 
-/** As the snapshots list their files: all there is to know as long as the deletes stay. */
-function listedStep({ source, timestamp, interval }: ChangedRows, { changes, ...ends }: Stretch): ChangeStep {
-  const relevant = isRelevant({ source, timestamp, interval });
+/**
+ * As the snapshots list their files: all there is to know as long as the deletes stay.
+ * @param all snapshots of the stretch, with compactions
+ */
+function listedChange(rows: ChangedRows, { changes, ...ends }: Stretch, all: readonly SnapshotChange[]): Change {
+  const relevant = isRelevant(rows);
+  const rewritten = changes.flatMap(rewrittenBy).filter(relevant);
+  const isRewritten = new Set(rewritten);
+  const lastOf = lastSnapshots(all, ends.toSnapshotId);
+  const bySnapshot = new Map<bigint, PlannedFile[]>();
+  for (const planned of changes.flatMap((change) => change.added).filter(relevant)) {
+    const snapshotId = lastOf(planned);
+    const files = bySnapshot.get(snapshotId) ?? [];
+    files.push(planned);
+    bySnapshot.set(snapshotId, files);
+  }
   return {
-    ...ends,
-    added: changes.flatMap((change) => change.added).filter(relevant),
-    removed: changes.flatMap((change) => change.removed).filter(relevant),
-    rewritten: changes.flatMap(rewrittenBy).filter(relevant),
-    redeleted: [],
+    step: { ...ends, removed: changes.flatMap((change) => change.removed).filter(relevant), rewritten, redeleted: [] },
+    added: [...bySnapshot].map(([snapshotId, files]) => ({
+      snapshotId,
+      files,
+      rewritten: files.filter((planned) => isRewritten.has(planned)),
+    })),
   };
+}
+
+/** Tells the last of the snapshots that has a file which one of them added. */
+function lastSnapshots(all: readonly SnapshotChange[], newest: bigint): (planned: PlannedFile) => bigint {
+  const last = new Map<string, bigint>();
+  let before = newest;
+  for (const { snapshot, removed } of all) {
+    for (const planned of removed) last.set(identityOf(planned), before);
+    before = snapshot.snapshotId;
+  }
+  return (planned) => last.get(identityOf(planned)) ?? newest;
 }
 
 function isRelevant({ source, timestamp, interval }: ChangedRows): (planned: PlannedFile) => boolean {
@@ -120,7 +162,7 @@ function rewrittenBy({ added, removed }: SnapshotChange): readonly PlannedFile[]
 }
 
 /** By comparing the ends: each file with its deletes there. */
-async function netStep({ source, timestamp, interval }: ChangedRows, stretch: Stretch): Promise<ChangeStep> {
+async function netChange({ source, timestamp, interval }: ChangedRows, stretch: Stretch): Promise<Change> {
   const { fromSnapshotId, toSnapshotId, changes } = stretch;
   const before = byIdentity(await filesAt(source, fromSnapshotId, timestamp, interval));
   const after = byIdentity(await filesAt(source, toSnapshotId, timestamp, interval));
@@ -137,19 +179,19 @@ async function netStep({ source, timestamp, interval }: ChangedRows, stretch: St
     const changed = isKnown ? changedDeletes(earlier?.deletes, planned.deletes) : undefined;
     return changed === undefined ? [] : [{ planned, changed }];
   });
+  const addedRewritten = added.flatMap(([identity, planned]) => (rewritten.has(identity) ? [planned] : []));
+  const removed = [...new Map([...before, ...pushed])].flatMap(([identity, planned]) =>
+    after.has(identity) ? [] : [planned],
+  );
   return {
-    fromSnapshotId,
-    toSnapshotId,
-    added: added.map(([, planned]) => planned),
-    removed: [...new Map([...before, ...pushed])].flatMap(([identity, planned]) =>
-      after.has(identity) ? [] : [planned],
-    ),
-    rewritten: added.flatMap(([identity, planned]) => (rewritten.has(identity) ? [planned] : [])),
-    redeleted,
+    step: { fromSnapshotId, toSnapshotId, removed, rewritten: addedRewritten, redeleted },
+    added: [{ snapshotId: toSnapshotId, files: added.map(([, planned]) => planned), rewritten: addedRewritten }],
   };
 }
 
 /** A file that is added again may have other rows deleted: younger ones keep what older equality deletes take. */
 function byIdentity(files: readonly PlannedFile[]): ReadonlyMap<string, PlannedFile> {
-  return new Map(files.map((planned) => [`${planned.sequenceNumber} ${planned.file.filePath}`, planned]));
+  return new Map(files.map((planned) => [identityOf(planned), planned]));
 }
+
+const identityOf = ({ sequenceNumber, file }: PlannedFile): string => `${sequenceNumber} ${file.filePath}`;

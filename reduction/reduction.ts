@@ -34,7 +34,7 @@ export interface ReducedRead {
 export interface ReducedSource {
   /** `[CATALOG/]NS.TABLE` */
   readonly name: string;
-  readonly table: Pick<Table, 'metadata'>;
+  readonly table: Table;
 }
 
 /** Rows that are reduced together. */

@@ -31,6 +31,7 @@ import type { ReduceContext, WorkAttempt } from '../reduce-context.js';
 import { type PointInTimeReduction, type Reduction, reducedSchema, schemaOf } from '../reduction.js';
 import { compileForTrino, readsOf, type TrinoTables } from './compile.js';
 import { endWriters } from './end-writers.js';
+import { requireFiles } from './require-files.js';
 import { isLeftOver, isOfEarlierAttempt, type StagingKind } from './staging-name.js';
 import {
   dropNamed,
@@ -112,6 +113,7 @@ export class TrinoEngine {
     const client = this.#clientOf(catalog);
     // What Trino does not have is refused before anything is made.
     compileForTrino(reduction, { source: 's', files: 'f', probe: 'p', staged: 'r' });
+    await requireFiles(reduction.source, readsOf(reduction));
     await this.#requireKnown(client, catalog);
     const source = { identifier, metadata: reduction.source.table.metadata };
     const requireSame = () => this.#requireSameTable(client, catalog, source, readsOf(reduction));

@@ -11,6 +11,7 @@ import { compactDirect } from '../../maintenance/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { OnlineReader, type OnlineRequest, type OnlineResponse } from '../../online/index.js';
 import { compactDeps } from '../support/compaction-lab.js';
+import { lostFiles } from '../support/lost-files.js';
 import { Lab } from '../support/materialization-lab.js';
 import { runs, timeLimit } from '../support/property-runs.js';
 
@@ -195,6 +196,7 @@ class World {
     }
     if (next.do === 'rollback-online' && this.onlineStates.size > 1) await this.rollBackOnline();
     if (next.do === 'run') {
+      expect(await lostFiles(lab)).toEqual([]);
       await materializeDirect(lab.deps, {
         view: 'readings',
         endUs: next.end === null ? undefined : microsOf(next.end),

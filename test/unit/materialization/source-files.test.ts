@@ -6,6 +6,7 @@ import { currentSchema, currentSnapshot, parsePartitionSpec, type Schema } from 
 import { type MaterializationRequest, materializeDirect } from '../../../materialization/index.js';
 import { getOnlineFeatures } from '../../../online/index.js';
 import { planFiles, readSnapshotManifests, type Table } from '../../../tables/index.js';
+import { lostFiles } from '../../support/lost-files.js';
 import { Lab, SOURCE_SCHEMA } from '../../support/materialization-lab.js';
 
 const us = (seconds: number): bigint => BigInt(seconds) * 1_000_000n;
@@ -57,6 +58,35 @@ describe('a source partitioned by a column itself', () => {
     await lab.append(values.map((v, index) => ({ k: index, at: index, v })));
     await run();
     expect(await Promise.all(values.map((_, k) => served(k)))).toEqual(values.map((v) => [[v]]));
+  });
+});
+
+describe('files that came and went since the last run are read at a snapshot that has them', () => {
+  const steps: Readonly<Record<string, () => Promise<unknown>>> = {
+    append: () => lab.append([{ k: 1, at: 20, v: 20 }]),
+    more: () => lab.append([{ k: 2, at: 30, v: 30 }]),
+    compaction: () => lab.compact(),
+    overwrite: () => lab.updateWhere('k = 3', 31),
+  };
+  it.each([
+    ['append, compaction'],
+    ['append, compaction, more'],
+    ['append, more, compaction, compaction'],
+    ['append, compaction, more, compaction'],
+    ['append, overwrite, more, compaction'],
+    ['append, compaction, overwrite'],
+    ['append, compaction, overwrite, more, compaction'],
+  ])('%s', async (names) => {
+    await lab.createSource();
+    const first = [1, 2, 3].map((k) => ({ k, at: 10, v: 10 + k }));
+    await lab.append(first);
+    await run();
+    const done = names.split(', ');
+    for (const name of done) await steps[name]?.();
+    expect(await lostFiles(lab)).toEqual([]);
+    await run();
+    const values = [20, done.includes('more') ? 30 : 12, done.includes('overwrite') ? 31 : 13];
+    expect(await Promise.all([1, 2, 3].map(served))).toEqual(values.map((v) => [[v]]));
   });
 });
 

@@ -6,6 +6,7 @@ import type { LatestReduction, PointInTimeReduction, ReducedColumns } from '../.
 import { reducedSchema } from '../../../reduction/reduction.js';
 import { compileForTrino } from '../../../reduction/trino/compile.js';
 import { momentSql, trinoType } from '../../../reduction/trino/trino-types.js';
+import type { Table } from '../../../tables/index.js';
 import { errorOf } from '../../support/error-code.js';
 
 const field = (id: number, name: string, type: IcebergType, more: Partial<NestedField> = {}): NestedField => ({
@@ -53,7 +54,7 @@ const COLUMNS: ReducedColumns = {
   ],
 };
 const TABLES = { source: 'c.n.t', files: 'c.s.files', probe: 'c.s.probe', staged: 'c.s.rows' };
-const source = (formatVersion: 2 | 3 = 2) => ({ name: 'n.t', table: { metadata: metadataOf(formatVersion) } });
+const source = (formatVersion: 2 | 3 = 2) => ({ name: 'n.t', table: { metadata: metadataOf(formatVersion) } as Table });
 const files = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ path: `s3://b/it's ${index}`, sequenceNumber: 1n }));
 
