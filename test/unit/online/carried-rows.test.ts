@@ -142,12 +142,14 @@ it('commits beside rows that go over are served without waiting for that', async
     await run(at, { from: 5_000, to: 5_002, isTold: false });
     states.push(await lab.online());
   }
-  for (const state of states) await reader.committed('readings', state);
+  const [compacted = expect.unreachable(), ...later] = states;
+  await reader.committed('readings', compacted);
+  expect(reader.cacheStats.carried).toBe(carried);
+  for (const state of later) await reader.committed('readings', state);
   // Files of before the compaction answer reads of the present.
   const present = async (): Promise<unknown> => await values([4_000, 5_000, 5_001, 7_000], BigInt(Date.now()) * 1_000n);
   expect(await present()).toEqual([4_040, 5_070, 5_071, 7_040]);
-  expect(reader.cacheStats.carried).toBe(carried);
-  expect(await partsDecoded(() => reader.settled())).toBe(1);
+  await reader.settled();
   expect(reader.cacheStats.carried).toBeGreaterThan(carried);
   expect(await partsDecoded(present)).toBe(0);
   expect(await present()).toEqual([4_040, 5_070, 5_071, 7_040]);
