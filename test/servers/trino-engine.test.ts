@@ -80,6 +80,11 @@ test.each(SHAPES.map((shape) => [`${shape.key} keys, ${shape.time}`, shape] as c
       await compareRetrieval([duckdb, onTrino], worlds, history);
       await compareMaterialization([duckdb, onTrino], worlds, history);
     }
+    // New files that a compaction has written anew before the next run, and no deletes.
+    for (let append = 0; append < 5; append++) await worlds.append(1);
+    await worlds.step('compact');
+    expect(worlds.steps.at(-1)).toMatch(/^compact [1-9]/);
+    await compareMaterialization([duckdb, onTrino], worlds, `${SEED}: ${worlds.steps.join('; ')}`);
   },
   3_600_000,
 );

@@ -6,10 +6,12 @@ import { randomUUID } from 'node:crypto';
 import { type Catalog, ensureNamespace, type TableIdentifier } from '../../catalogs/index.js';
 import type { Engine } from '../../engine/index.js';
 import { currentSchema, type IcebergType, LAST_ADDED, type NestedField, type Schema } from '../../iceberg/index.js';
+import { compactDirect } from '../../maintenance/index.js';
 import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { changeSchema, commitAppend, loadTable, type Table } from '../../tables/index.js';
 import { Random } from '../worlds/random.js';
+import { compactDeps } from './compaction-lab.js';
 import { deleteAsOthers } from './foreign-deletes.js';
 
 export interface PackedLab {
@@ -51,6 +53,7 @@ const STEPS = [
   [3, 'delete'],
   [1.5, 'schema'],
   [1, 'spec'],
+  [1, 'compact'],
 ] as const;
 export type PackedStep = (typeof STEPS)[number][1];
 
@@ -114,6 +117,7 @@ export class PackedWorlds {
       delete: () => this.#delete(),
       schema: () => this.#evolveSchema(),
       spec: () => this.#evolveSpec(),
+      compact: () => this.#compact(),
     };
     const drawn = kind ?? this.#random.weighted(STEPS);
     this.steps.push(await work[drawn]());
@@ -157,6 +161,18 @@ export class PackedWorlds {
       await commitAppend(table, { files });
     });
     return `append ${rowsOfEach} of each`;
+  }
+
+  /** Rows that tie may win in another order afterwards: engines are compared in the same state. */
+  async #compact(): Promise<string> {
+    const { namespace, name } = this.identifier;
+    const table = `${namespace.join('.')}.${name}`;
+    const { filesRemoved } = await compactDirect(compactDeps(this.#lab), {
+      table,
+      strategy: 'binpack',
+      allowTieChange: true,
+    });
+    return `compact ${filesRemoved} files`;
   }
 
   #innerValue({ id, type }: NestedField, draw: (salt: number, below: number) => string): string {
