@@ -44,8 +44,8 @@ export async function reduceJoin<Join extends SourceJoin>(
   const read = {
     snapshotId: source.snapshot?.snapshotId ?? 0n,
     files: plan.files.map(({ file, sequenceNumber }) => ({ path: file.filePath, sequenceNumber })),
-    startUs: bounds.lowest === null || bounds.lowest < FIRST_US ? null : bounds.lowest,
-    endUs: bounds.highest >= LAST_US ? null : bounds.highest + 1n,
+    startUs: bounds.lowest !== null && isUsual(bounds.lowest) ? bounds.lowest : null,
+    endUs: isUsual(bounds.highest) ? bounds.highest + 1n : null,
   };
   const reduced = await trino.reduce(
     connection,
@@ -109,11 +109,20 @@ function probeSql({ joinKeys, timestamp, created, ttlUs }: ResolvedView, probe: 
   return `SELECT row_number() OVER () AS r, * FROM (${distinct})`;
 }
 
-/** The years 1 to 9999, which every engine has. */
-const FIRST_US = -62135596800000000n;
-const LAST_US = 253402300799999999n;
+/** Whether a time is of the years 1 to 9999. Others are no bounds of what is read, which only saves work. */
+const isUsual = (us: bigint): boolean => us >= -62135596800000000n && us < 253402300799999999n;
 
-function momentSql(type: IcebergType, count: string): string {
-  const within = `greatest(least(${count}, ${LAST_US}), ${FIRST_US})`;
-  return type.kind === 'timestamptz' ? `make_timestamptz(${within})` : `make_timestamp(${within})`;
+/**
+ * The first and the last moment that both engines have, in microseconds: without a zone those that DuckDB has, with one those that Trino has,
+ * which fails on rows of others. So a probe's time beyond finds the same rows as the moment at that end.
+ */
+const MOMENTS_US = {
+  timestamp: [-9223372022400000000n, 2n ** 63n - 2n],
+  timestamptz: [-(2n ** 51n) * 1000n, 2n ** 51n * 1000n - 1n],
+} as const;
+
+function momentSql({ kind }: IcebergType, count: string): string {
+  const zoned = kind === 'timestamptz' ? kind : 'timestamp';
+  const [first, last] = MOMENTS_US[zoned];
+  return `make_${zoned}(greatest(least(${count}, ${last}), ${first}))`;
 }

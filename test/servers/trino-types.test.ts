@@ -247,3 +247,70 @@ test('a point in time with a zone that no version of Trino has is refused with w
     expect((await retrieve(duckdb, table, 1)).rows[0]?.[2]).toBe(us);
   }
 });
+
+test('entity rows of any year get the rows of their time, with a zone and without, in a ttl and as known then', async () => {
+  // Of the years -1000, 2020, 11000 and 60000, which Trino has with a zone, too.
+  const rowsUs = [
+    -93_724_128_000_000_000n,
+    1_577_836_800_000_000n,
+    284_959_296_000_000_000n,
+    1_831_249_900_800_000_000n,
+  ];
+  const definitions: object[] = [];
+  for (const kind of ['timestamp', 'timestamptz'] as const) {
+    const identifier = { namespace: ['packed'], name: `${run}_years_${kind}` };
+    const fields = [
+      field(1, 'k', { kind: 'long' }),
+      field(2, 'at', { kind }),
+      field(3, 'made', { kind }),
+      field(4, 'v', { kind: 'long' }),
+    ];
+    const catalog = await duckdb.catalog();
+    await ensureNamespace(catalog, identifier.namespace);
+    await catalog.createTable(identifier, {
+      schema: { schemaId: 0, identifierFieldIds: [], fields },
+      formatVersion: 2,
+    });
+    const table = await loadTable(catalog, duckdb.io, identifier);
+    const selects = rowsUs.map((us, v) => `SELECT 1::BIGINT, make_${kind}(${us}), make_${kind}(${us}), ${v}::BIGINT`);
+    await (await duckdb.engine()).withConnection(async (connection) => {
+      const files = await stageRows(connection, table, { select: selects.join(' UNION ALL '), namePrefix: 'years' });
+      await commitAppend(table, { files });
+    });
+    const source = { table: `packed.${identifier.name}`, timestampField: 'at' };
+    const view = { entities: ['thing'], source, features: ['v'] };
+    const known = { ...source, createdTimestampField: 'made' };
+    definitions.push({ ...view, name: kind }, { ...view, name: `${kind}_young`, ttl: '1d' });
+    definitions.push({ ...view, name: `${kind}_known`, source: known });
+  }
+  const value = { entities: [{ name: 'thing', joinKeys: ['k'] }], featureViews: definitions };
+  const parsed = parseDefinitions([{ value }]);
+  const answersOf = async (project: Project, knownAsOf: boolean, views: readonly string[]) => {
+    const deps = { ...(await materializationDeps(project)), definitions: () => Promise.resolve(parsed) };
+    const moments = rowsUs.flatMap((us) => [us - 1n, us, us + 86_400_000_001n]);
+    const frame = moments.map((us) => `SELECT 1::BIGINT AS k, make_timestamptz(${us}) AS event_timestamp`);
+    const request = {
+      entities: { query: { sql: frame.join(' UNION ALL ') } },
+      features: views.map((view) => ({ view })),
+      fullFeatureNames: true,
+      knownAsOf,
+    };
+    return await getHistoricalFeatures(deps, request, async ({ connection, select, joins }) => ({
+      rows: (await connection.rows(`SELECT * FROM (${select}) ORDER BY event_timestamp`)).map((row) => row.slice(2)),
+      engines: views.map((view) => joins.get(view)?.engine),
+    }));
+  };
+  const newest = [null, 0n, 0n, 0n, 1n, 1n, 1n, 2n, 2n, 2n, 3n, 3n];
+  const young = [null, 0n, null, null, 1n, null, null, 2n, null, null, 3n, null];
+  for (const kind of ['timestamp', 'timestamptz']) {
+    for (const project of [duckdb, onTrino]) {
+      const engine = project === duckdb ? 'duckdb' : 'trino';
+      expect(await answersOf(project, false, [kind, `${kind}_young`])).toEqual({
+        rows: newest.map((each, row) => [each, young[row]]),
+        engines: [engine, engine],
+      });
+      const known = await answersOf(project, true, [`${kind}_known`]);
+      expect(known).toEqual({ rows: newest.map((each) => [each]), engines: [engine] });
+    }
+  }
+});
