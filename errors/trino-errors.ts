@@ -16,6 +16,13 @@ export const TRINO_ERRORS = {
     'Trino does not answer, or its answer to a statement that writes was lost. What it wrote is in a table of its own, which is dropped.',
     'Correct what the message names, or check trino.uri and the network; then try again.',
   ),
+  TRINO_REFUSED: entry(
+    8,
+    503,
+    false,
+    'Trino refuses a user or a statement, or has ended a query at one of its limits: the same query would end in the same way.',
+    'Do what the message says; smaller work, or engine duckdb, may do.',
+  ),
   TRINO_QUERY_FAILED: entry(
     8,
     503,

@@ -47,6 +47,8 @@ export interface TrinoWriteOptions {
 export class TrinoFailure extends Error {
   /** Trino's name of the error, `TABLE_NOT_FOUND` and others; undefined where Trino did not answer the statement. */
   readonly errorName: string | undefined;
+  /** Whose error it is: `USER_ERROR`, `INTERNAL_ERROR`, `EXTERNAL` or `INSUFFICIENT_RESOURCES`. */
+  readonly errorType: string | undefined;
   readonly status: number | undefined;
   /** Whether the same request may succeed at once. */
   readonly isBusy: boolean;
@@ -56,6 +58,7 @@ export class TrinoFailure extends Error {
     message: string,
     more: {
       readonly errorName?: string;
+      readonly errorType?: string | undefined;
       readonly status?: number;
       readonly isBusy?: boolean;
       readonly retryAfterMs?: number | undefined;
@@ -65,11 +68,29 @@ export class TrinoFailure extends Error {
     super(message, { cause: more.cause });
     this.name = 'TrinoFailure';
     this.errorName = more.errorName;
+    this.errorType = more.errorType;
     this.status = more.status;
     this.isBusy = more.isBusy ?? false;
     this.retryAfterMs = more.retryAfterMs;
   }
+
+  /** Whether the same statement of the same user would fail again, whenever it is sent. */
+  get isFinal(): boolean {
+    if (this.errorName === undefined) return this.status === 401 || this.status === 403;
+    if (this.errorName.startsWith('EXCEEDED_')) return true;
+    return this.errorType === 'USER_ERROR' && !PASSING_ERRORS.has(this.errorName);
+  }
 }
+
+/** Errors that Trino counts as the user's, though not for what the statement says. Source: Trino, `StandardErrorCode`. */
+const PASSING_ERRORS = new Set([
+  'ABANDONED_QUERY',
+  'ADMINISTRATIVELY_KILLED',
+  'TRANSACTION_ALREADY_ABORTED',
+  'TRANSACTION_CONFLICT',
+  'UNKNOWN_TRANSACTION',
+  'USER_CANCELED',
+]);
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -272,10 +293,11 @@ function progressOf(queryId: string, { stats }: JsonObject): TrinoProgress {
 
 function throwIfFailed({ error }: JsonObject, hidden: (text: string) => string): void {
   if (!isJsonObject(error)) return;
-  const { message, errorName } = error;
+  const { message, errorName, errorType } = error;
   const name = typeof errorName === 'string' ? errorName : 'an error';
   throw new TrinoFailure(hidden(`${name}: ${typeof message === 'string' ? message : 'without a message'}`), {
     errorName: name,
+    errorType: typeof errorType === 'string' ? errorType : undefined,
   });
 }
 

@@ -105,8 +105,8 @@ export class TrinoEngine {
   /**
    * The rows of a reduction, staged.
    * @param connection writes the tables that Trino joins with
-   * @throws MoraineError `PLAN_STALE` if Trino sees the table, and no longer a state that is read; `TRINO_TABLE_DIFFERS`, `TRINO_UNAVAILABLE`, `TRINO_QUERY_FAILED`, `UNSUPPORTED_FEATURE` for what Trino does not have,
-   *   `LIMIT_EXCEEDED`, `CONFIG_INVALID`, `CANCELLED`
+   * @throws MoraineError `PLAN_STALE` if Trino sees the table, and no longer a state that is read; `TRINO_TABLE_DIFFERS`, `TRINO_UNAVAILABLE`, `TRINO_REFUSED`,
+   *   `TRINO_QUERY_FAILED`, `UNSUPPORTED_FEATURE` for what Trino does not have, `LIMIT_EXCEEDED`, `CONFIG_INVALID`, `CANCELLED`
    */
   async reduce(connection: Connection, reduction: Reduction, options: ReduceOptions = {}): Promise<ReducedTable> {
     const { catalog, identifier } = await this.#deps.resolveTable(reduction.source.name);
@@ -145,7 +145,7 @@ export class TrinoEngine {
       const queryId = await this.#write(client, compileForTrino(reduction, tables), rows, options).catch(
         async (error: unknown) => {
           // A state that went meanwhile is why; whatever else the look finds is not.
-          if (isMoraineError(error, 'TRINO_QUERY_FAILED')) await requireSame().catch(throwIfStale);
+          if (isMoraineError(error, 'TRINO_QUERY_FAILED', 'TRINO_REFUSED')) await requireSame().catch(throwIfStale);
           throw error;
         },
       );
@@ -271,7 +271,8 @@ export class TrinoEngine {
       if (isMoraineError(error, 'TABLE_NOT_FOUND', 'INVALID_ARGUMENT')) throw differs(`has no Iceberg table ${name}`);
       if (isMoraineError(error, 'LOCATION_REFUSED')) throw differs(`has a table ${name} in another place`);
       if (!isMoraineError(error, 'CATALOG_UNAVAILABLE')) throw error;
-      throw new MoraineError('TRINO_UNAVAILABLE', error.message, { cause: error });
+      const isFinal = error.cause instanceof TrinoFailure && error.cause.isFinal;
+      throw new MoraineError(isFinal ? 'TRINO_REFUSED' : 'TRINO_UNAVAILABLE', error.message, { cause: error });
     });
     if (metadata.tableUuid !== ours.tableUuid) throw differs(`has another table ${name} (${metadata.tableUuid})`);
     const missing = reads.find(({ snapshotId }) => findSnapshot(metadata, snapshotId) === undefined);
@@ -371,23 +372,23 @@ const totalOf = ({ metadata }: Table, figure: string): bigint =>
 /** What Trino says as an error with a code. */
 function trinoError({ place }: TrinoClient, error: unknown): unknown {
   if (!(error instanceof TrinoFailure)) return error;
-  const { errorName, status, message } = error;
+  const { errorName, isFinal, message } = error;
   const said = `Trino ${place.server} (${place.catalog}): ${message.replace(/\.$/, '')}.`;
   if (errorName === undefined) {
-    const advice = status === 401 || status === 403 ? ` ${TRINO_PROOF}` : '';
-    return new MoraineError('TRINO_UNAVAILABLE', `${said}${advice}`, { cause: error });
+    if (isFinal) return new MoraineError('TRINO_REFUSED', `${said} ${TRINO_PROOF}`, { cause: error });
+    return new MoraineError('TRINO_UNAVAILABLE', said, { cause: error });
   }
   if (errorName === 'INVALID_SESSION_PROPERTY')
     return new MoraineError('CONFIG_INVALID', `${said} Correct trino.session.`, { cause: error });
   if (errorName === 'PERMISSION_DENIED') {
     const advice =
       'Its user (trino.user) needs to read the source table, and to read and insert in the staging tables (trino.staging).';
-    return new MoraineError('TRINO_QUERY_FAILED', `${said} ${advice}`, { cause: error });
+    return new MoraineError('TRINO_REFUSED', `${said} ${advice}`, { cause: error });
   }
   if (message.startsWith('GENERIC_INTERNAL_ERROR: Millis overflow')) {
     const remedy =
       'A timestamptz lies outside of the years -69387 to 73326, beyond which no version of Trino has any. Let DuckDB do this: engine duckdb.';
     return new MoraineError('UNSUPPORTED_FEATURE', `${said} ${remedy}`, { cause: error });
   }
-  return new MoraineError('TRINO_QUERY_FAILED', said, { cause: error });
+  return new MoraineError(isFinal ? 'TRINO_REFUSED' : 'TRINO_QUERY_FAILED', said, { cause: error });
 }

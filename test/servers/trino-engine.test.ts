@@ -358,13 +358,13 @@ test('a password and a token, over TLS: doctor says who is let in, and what to s
     return { ...shown('Trino for catalog door'), code: first };
   };
   expect(await failing({ 'trino.token': '${EXPIRED_TOKEN}' })).toMatchObject({
-    code: 'TRINO_UNAVAILABLE',
+    code: 'TRINO_REFUSED',
     detail: expect.stringMatching(
       /401 and says: JWT expired .* Check trino.user, and trino.password or trino.token\.$/,
     ) as string,
   });
   expect(await failing({ 'trino.user': 'reader', 'trino.password': '${READER_PASSWORD}' })).toMatchObject({
-    code: 'TRINO_QUERY_FAILED',
+    code: 'TRINO_REFUSED',
     detail: expect.stringMatching(
       /Cannot insert into table door\..* in the staging tables \(trino\.staging\)\.$/,
     ) as string,
