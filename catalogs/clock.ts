@@ -6,7 +6,8 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds since some start; never goes back. */
   monotonicMs(): number;
-  sleep(ms: number): Promise<void>;
+  /** @param signal ends the wait, which then fails; clocks of simulations may pass over it */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** At least 0, below 1: the jitter of waits. */
   random(): number;
 }
@@ -14,8 +15,8 @@ export interface Clock {
 export const SYSTEM_CLOCK: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  sleep: async (ms) => {
-    await wait(ms);
+  sleep: async (ms, signal) => {
+    await wait(ms, undefined, signal === undefined ? {} : { signal });
   },
   random: () => Math.random(),
 };

@@ -1,6 +1,7 @@
 /**
  * Statements over Trino's client protocol. A query whose answer is lost is sent again; a statement that writes is sent once, and who sent it
- * looks for what it did. Source: Trino documentation, "Client REST API". (The client on npm, `trino-client` 0.2.9, rounds 64-bit numbers.)
+ * looks for what it did. Pages that follow may be asked for again. Source: Trino documentation, "Client REST API". (The client on npm,
+ * `trino-client` 0.2.9, rounds 64-bit numbers.)
  */
 import { backOffMs } from '../../errors/index.js';
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../iceberg/index.js';
@@ -104,9 +105,18 @@ interface Asked {
 }
 
 const MAX_TRIES = 5;
+/** The next page is asked for again for so long: a query of hours does not end with a coordinator or proxy that is away for a minute. */
+const PAGE_PATIENCE_MS = 120_000;
 const BACK_OFF = { minWaitMs: 50, maxWaitMs: 5000 };
-/** A longer wait that the server asks for ends the tries. */
+/** A longer wait that the server asks for ends the tries, unless it is for a page. */
 const LONGEST_WAIT_MS = 30_000;
+
+/** Whether to try again after so many tries, and the wait that the server asks for. */
+type Patience = (tries: number, askedWaitMs: number) => boolean;
+
+const upTo = (most: number): Patience => {
+  return (tries, askedWaitMs) => tries < most && askedWaitMs <= LONGEST_WAIT_MS;
+};
 /** Trino answers within a second, also while a statement is still running. */
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Trino splits its answers at 16 MiB. */
@@ -170,7 +180,7 @@ export class TrinoClient {
     signal?.throwIfAborted();
     // Not ended by the signal: its answer says where the query is cancelled.
     const statement = { method: 'POST', body: sql, ...(headers === undefined ? {} : { headers }) };
-    let answer = await this.#send(`${this.place.server}/v1/statement`, statement, tries);
+    let answer = await this.#send(`${this.place.server}/v1/statement`, statement, upTo(tries));
     let next = this.#nextOf(answer);
     try {
       for (;;) {
@@ -180,7 +190,9 @@ export class TrinoClient {
         if (this.clock.monotonicMs() > endMs)
           throw new TrinoFailure(`the query did not end within ${this.#timeoutMs} ms (trino.query-timeout-ms)`);
         // The same page may be asked for again.
-        answer = await this.#send(next, { method: 'GET', signal });
+        const giveUpMs = Math.min(this.clock.monotonicMs() + PAGE_PATIENCE_MS, endMs);
+        const patience: Patience = (_, askedWaitMs) => this.clock.monotonicMs() + askedWaitMs < giveUpMs;
+        answer = await this.#send(next, { method: 'GET', signal }, patience);
         next = this.#nextOf(answer);
       }
     } finally {
@@ -208,18 +220,32 @@ export class TrinoClient {
   }
 
   /** Sends a request, again while the server is busy or not there. */
-  async #send(url: string, { method, body, headers, signal }: Asked, maxTries = MAX_TRIES): Promise<JsonObject> {
+  async #send(
+    url: string,
+    { method, body, headers, signal }: Asked,
+    patience: Patience = upTo(MAX_TRIES),
+  ): Promise<JsonObject> {
     const request = this.#request(method, headers);
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.#exchange(url, { ...request, ...(body === undefined ? {} : { body }) }, signal);
       } catch (error) {
         signal?.throwIfAborted();
-        if (!(error instanceof TrinoFailure) || !error.isBusy || tries >= maxTries) throw error;
-        if ((error.retryAfterMs ?? 0) > LONGEST_WAIT_MS) throw error;
+        if (!(error instanceof TrinoFailure) || !error.isBusy) throw error;
+        const { retryAfterMs = 0 } = error;
+        if (!patience(tries, retryAfterMs)) throw error;
         const pauseMs = backOffMs(BACK_OFF, tries, () => this.clock.random());
-        await this.clock.sleep(Math.max(error.retryAfterMs ?? 0, pauseMs));
+        await this.#pause(Math.max(retryAfterMs, pauseMs), signal);
       }
+    }
+  }
+
+  /** @throws what the signal says, as soon as it does */
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.clock.sleep(ms, signal);
+    } finally {
+      signal?.throwIfAborted();
     }
   }
 

@@ -90,6 +90,71 @@ describe('a query', () => {
     expect(long.seen).toHaveLength(1);
   });
 
+  /** A clock in which time passes by waits alone. */
+  function waitingClock() {
+    const waits: number[] = [];
+    const sleep = (ms: number): Promise<void> => {
+      waits.push(ms);
+      return Promise.resolve();
+    };
+    const waitedMs = (): number => waits.reduce((sum, ms) => sum + ms, 0);
+    return { waits, waitedMs, clock: { ...SYSTEM_CLOCK, sleep, monotonicMs: waitedMs, random: () => 1 } };
+  }
+
+  test('that runs is asked for its next page for two minutes, with longer and longer waits, and is sent once', async () => {
+    const { waits, waitedMs, clock } = waitingClock();
+    const busy = (count: number) => Array.from({ length: count }, () => ({ status: 503, body: 'away' }));
+    const began = { body: '{"id":"q","nextUri":"HERE/v1/statement/executing/q/1"}' };
+    const { address, seen } = await serve(began, ...busy(20), { body: '{"id":"q"}' });
+    const client = new TrinoClient(trinoPlace(`${address}/lake`), {}, clock);
+    expect(await client.write('INSERT')).toBe('q');
+    expect(waits).toEqual([50, 100, 200, 400, 800, 1600, 3200, ...Array.from({ length: 13 }, () => 5000)]);
+    expect(seen.map(({ line }) => line)).toEqual([
+      'POST /v1/statement',
+      ...Array.from({ length: 21 }, () => 'GET /v1/statement/executing/q/1'),
+    ]);
+
+    const gone = await serve(began, ...busy(100));
+    const waiting = waitingClock();
+    const other = new TrinoClient(trinoPlace(`${gone.address}/lake`), {}, waiting.clock);
+    expect(await other.write('INSERT').catch((error: unknown) => error)).toMatchObject({ status: 503 });
+    expect(waiting.waitedMs()).toBe(121_350);
+    expect(gone.seen.at(-1)?.line).toBe('DELETE /v1/statement/executing/q/1');
+    expect(waitedMs()).toBe(71_350);
+
+    const later = (seconds: number) => ({ status: 503, headers: { 'retry-after': `${seconds}` }, body: '' });
+    const told = await serve(began, later(60), later(60));
+    const patient = waitingClock();
+    const third = new TrinoClient(trinoPlace(`${told.address}/lake`), {}, patient.clock);
+    expect(await third.write('INSERT').catch((error: unknown) => error)).toMatchObject({ status: 503 });
+    expect(patient.waits).toEqual([60_000]);
+
+    const refused = await serve(...busy(1));
+    expect(
+      await refused
+        .client()
+        .write('INSERT')
+        .catch((error: unknown) => error),
+    ).toMatchObject({ status: 503 });
+    expect(refused.seen).toHaveLength(1);
+  });
+
+  test('that is cancelled while the server is away ends at once, and is cancelled there', async () => {
+    const began = { body: '{"id":"q","nextUri":"HERE/v1/statement/executing/q/1"}' };
+    const { address, seen } = await serve(began, { status: 503, headers: { 'retry-after': '30' }, body: '' });
+    const controller = new AbortController();
+    const clock = {
+      ...SYSTEM_CLOCK,
+      sleep: async (ms: number, signal?: AbortSignal) => {
+        queueMicrotask(() => controller.abort(new Error('enough')));
+        await SYSTEM_CLOCK.sleep(ms, signal);
+      },
+    };
+    const client = new TrinoClient(trinoPlace(`${address}/lake`), {}, clock);
+    await expect(client.write('INSERT', { signal: controller.signal })).rejects.toThrow('enough');
+    expect(seen.at(-1)?.line).toBe('DELETE /v1/statement/executing/q/1');
+  }, 20_000);
+
   test('does not go to another host, and is cancelled by whoever stops reading', async () => {
     const elsewhere = await serve({ body: '{"nextUri":"http://127.0.0.1:1/v1/statement/x"}' });
     expect((await failureOf(elsewhere.client())).message).toBe(
