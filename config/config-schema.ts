@@ -123,7 +123,9 @@ export const configSchema = z.strictObject({
     .strictObject({
       uri: text.refine(isTrinoServer, TRINO_SERVER),
       catalogs: z.record(catalogName, text).optional(),
-      staging: text.optional(),
+      staging: text
+        .refine((value) => value === value.toLowerCase(), 'must be in lower case, as Trino reads names')
+        .optional(),
       options: trinoOptions.optional(),
       session: z
         .record(

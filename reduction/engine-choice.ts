@@ -2,6 +2,7 @@
 import { MoraineError } from '../errors/index.js';
 import type { Table } from '../tables/index.js';
 import { FORMAT_THREE, NEWEST_TRINO_FORMAT } from './trino/format-three.js';
+import { nameObstacle } from './trino/table-names.js';
 import type { TrinoEngine } from './trino/trino-engine.js';
 
 /** `auto`: by the bytes of the files that are left after pruning. */
@@ -35,7 +36,7 @@ const DUCKDB: ChosenEngine = { engine: 'duckdb', reason: null };
 
 /** What is to be read. */
 export interface SizedRead {
-  readonly source: Pick<Table, 'metadata' | 'catalog'>;
+  readonly source: Pick<Table, 'identifier' | 'metadata' | 'catalog'>;
   /** Of the files that are left after pruning. */
   readonly bytes: bigint;
   /** The states of the source that are read; null: one without rows. */
@@ -68,7 +69,7 @@ type ExplainedEngine = ChosenEngine & { readonly reason: string };
 export function expectEngine(view: EngineType | undefined, trinoAboveBytes: number, read: SizedRead): ExplainedEngine {
   if (view === undefined || view === 'auto') return chooseBySize(trinoAboveBytes, read);
   const { engine, reason } = chooseAsAsked(view, 'the view asks for', read);
-  const obstacle = engine === 'trino' ? obstacleOnTrino(read.source) : null;
+  const obstacle = engine === 'trino' ? obstacleOnTrino(read) : null;
   return { engine, reason: obstacle === null ? reason : `${reason}, which is refused: ${obstacle}` };
 }
 
@@ -85,16 +86,18 @@ function chooseBySize(trinoAboveBytes: number, read: SizedRead): ExplainedEngine
   if (bytes <= BigInt(trinoAboveBytes))
     return { engine: 'duckdb', reason: `${bytes} bytes after pruning are within ${limit}` };
   const large = `${bytes} bytes after pruning are more than ${limit}`;
-  const obstacle = obstacleOnTrino(read.source) ?? hiddenState(read);
+  const obstacle = obstacleOnTrino(read) ?? hiddenState(read);
   return obstacle === null
     ? { engine: 'trino', reason: large }
     : { engine: 'duckdb', reason: `${large}, but ${obstacle}` };
 }
 
-/** Why Trino cannot read a table, as far as that is seen before its columns are; null: it can. */
-function obstacleOnTrino({ metadata, catalog }: SizedRead['source']): string | null {
+/** Why Trino cannot read a table, as far as that is seen before the types of its columns are; null: it can. */
+function obstacleOnTrino({ source, snapshotIds }: SizedRead): string | null {
+  const { metadata, catalog } = source;
   if (metadata.formatVersion > NEWEST_TRINO_FORMAT) return `the table has ${FORMAT_THREE}`;
-  return catalog?.isReadOnly === true ? `tables of catalog ${catalog.name} are only read` : null;
+  if (catalog?.isReadOnly === true) return `tables of catalog ${catalog.name} are only read`;
+  return nameObstacle({ ...source, snapshotIds });
 }
 
 /** Why Trino is not shown a state that is read; null: it is. Where branches are the catalog's, it shows Trino the newest state of a table alone. */

@@ -1,5 +1,6 @@
 /** Reductions as Trino's SQL. Keys are compared for equality and times for order, alone; values pass through. */
-import { trinoLiteral, trinoQuoted } from '../../catalogs/index.js';
+import { parseTableName, trinoLiteral, trinoQuoted } from '../../catalogs/index.js';
+import { MoraineError } from '../../errors/index.js';
 import { currentSchema, type Schema, snapshotById } from '../../iceberg/index.js';
 import {
   type LatestReduction,
@@ -13,6 +14,7 @@ import {
 } from '../reduction.js';
 import { columnSql } from './column-sql.js';
 import { NEWEST_TRINO_FORMAT, refusedFormatThree } from './format-three.js';
+import { nameObstacle } from './table-names.js';
 import { momentSql } from './trino-types.js';
 
 /** Tables as Trino names them, quoted. */
@@ -38,7 +40,7 @@ export const readsOf = (reduction: Reduction): readonly ReducedRead[] =>
  * @throws MoraineError `UNSUPPORTED_FEATURE` naming what Trino does not have
  */
 export function compileForTrino(reduction: Reduction, tables: TrinoTables): string {
-  requireReadable(reduction.source);
+  requireReadable(reduction);
   const names = namedColumns(reduction.columns).map(([name]) => name);
   const columns = [...(reduction.kind === 'latest' ? ['g'] : []), ...names, 'seq'];
   const select = reduction.kind === 'latest' ? latestSql(reduction, tables) : pointInTimeSql(reduction, tables);
@@ -46,9 +48,14 @@ export function compileForTrino(reduction: Reduction, tables: TrinoTables): stri
 }
 
 /** @throws MoraineError `UNSUPPORTED_FEATURE` */
-function requireReadable({ name, table }: ReducedSource): void {
-  const { formatVersion } = table.metadata;
-  if (formatVersion > NEWEST_TRINO_FORMAT) throw refusedFormatThree(`Table ${name} has`);
+function requireReadable(reduction: Reduction): void {
+  const { name, table } = reduction.source;
+  const { metadata } = table;
+  if (metadata.formatVersion > NEWEST_TRINO_FORMAT) throw refusedFormatThree(`Table ${name} has`);
+  const snapshotIds = readsOf(reduction).map(({ snapshotId }) => snapshotId);
+  const obstacle = nameObstacle({ identifier: parseTableName(name).identifier, metadata, snapshotIds });
+  if (obstacle === null) return;
+  throw new MoraineError('UNSUPPORTED_FEATURE', `Table ${name}: ${obstacle}. Let DuckDB do this: engine duckdb.`);
 }
 
 function latestSql({ source, columns, groups }: LatestReduction, tables: TrinoTables): string {

@@ -268,7 +268,7 @@ export class TrinoEngine {
       return new MoraineError('TRINO_TABLE_DIFFERS', `Trino ${client.place.server} ${what}. ${mapped}`);
     };
     const { metadata } = await theirs.loadTable(identifier).catch((error: unknown) => {
-      if (isMoraineError(error, 'TABLE_NOT_FOUND', 'INVALID_ARGUMENT')) throw differs(`has no Iceberg table ${name}`);
+      if (isMoraineError(error, 'TABLE_NOT_FOUND')) throw differs(`has no Iceberg table ${name}`);
       if (isMoraineError(error, 'LOCATION_REFUSED')) throw differs(`has a table ${name} in another place`);
       if (!isMoraineError(error, 'CATALOG_UNAVAILABLE')) throw error;
       const isFinal = error.cause instanceof TrinoFailure && error.cause.isFinal;

@@ -405,6 +405,10 @@ describe('a mistake names its line', () => {
       '/p/moraine.yaml:1: trino.uri: must be the address of Trino without a catalog, such as https://host:8443',
     ],
     [
+      'trino:\n  uri: http://t\n  staging: Moraine_Staging\n',
+      '/p/moraine.yaml:3: trino.staging: must be in lower case, as Trino reads names',
+    ],
+    [
       'trino:\n  uri: http://t\n  options: { trino.usr: u }\n',
       '/p/moraine.yaml:3: trino.options.trino.usr: is not an option; there are trino.user, trino.password, trino.token, trino.query-timeout-ms and header.NAME',
     ],

@@ -41,8 +41,14 @@ const NOW = schemaOf(1, [
 
 function metadataOf(formatVersion: 2 | 3): TableMetadata {
   const snapshots = [{ snapshotId: 7n, schemaId: 0 } as Snapshot, { snapshotId: 8n, schemaId: 1 } as Snapshot];
-  return { formatVersion, schemas: [BEFORE, NOW], currentSchemaId: 1, snapshots } as unknown as TableMetadata;
+  const schemas = [BEFORE, NOW];
+  return { formatVersion, schemas, currentSchemaId: 1, snapshots, currentSnapshotId: 7n } as unknown as TableMetadata;
 }
+
+const named = (metadata: TableMetadata, name = 't', namespace = 'n') => ({
+  identifier: { namespace: [namespace], name },
+  metadata,
+});
 
 const COLUMNS: ReducedColumns = {
   joinKeys: [{ sourceFieldId: 1, type: { kind: 'long' } }],
@@ -131,8 +137,8 @@ test('a retrieval looks for times by sorting, and by a join if rows may have bee
 
 test('a run counts before its view, and a view before the project', () => {
   const project = { type: 'auto', trinoAboveBytes: 100, trino: {} as never } as const;
-  const read = (bytes: bigint, formatVersion = 2, catalog?: object) =>
-    ({ bytes, snapshotIds: [7n], source: { metadata: { formatVersion }, catalog } }) as unknown as SizedRead;
+  const read = (bytes: bigint, formatVersion: 2 | 3 = 2, catalog?: object) =>
+    ({ bytes, snapshotIds: [7n], source: { ...named(metadataOf(formatVersion)), catalog } }) as unknown as SizedRead;
   expect(chooseEngine(undefined, read(1n))).toEqual({ engine: 'duckdb', reason: null });
   expect(chooseEngine(project, read(101n))).toEqual({
     engine: 'trino',
@@ -164,10 +170,46 @@ test('a run counts before its view, and a view before the project', () => {
   ]);
 });
 
+/** A table with two columns whose names differ by case alone, as of snapshot 7 or now. */
+const alike = (isBefore: boolean): TableMetadata => {
+  const twins = (schema: Schema): Schema => ({
+    ...schema,
+    fields: [...schema.fields, field(9, 'AT', { kind: 'int' })],
+  });
+  return { ...metadataOf(2), schemas: isBefore ? [twins(BEFORE), NOW] : [BEFORE, twins(NOW)] };
+};
+
+test('a table that Trino does not find by its name, and columns that it mixes up, are left to DuckDB by auto, and refused else', () => {
+  const project = { type: 'auto', trinoAboveBytes: 100, trino: {} as never } as const;
+  const large = '101 bytes after pruning are more than engine.trinoAbove (100 bytes)';
+  const upper = (name: string) => `Trino reads names of tables in lower case, and does not find ${name}`;
+  const mixed = "Trino does not tell the columns 'at' and 'AT' apart";
+  const cases = [
+    [named(metadataOf(2), 'Rides'), 'n.Rides', upper('n.Rides')],
+    [named(metadataOf(2), 't', 'Lake'), 'Lake.t', upper('Lake.t')],
+    [named(alike(true)), 'n.t', mixed],
+    [named(alike(false)), 'n.t', mixed],
+  ] as const;
+  for (const [table, name, reason] of cases) {
+    const read = { bytes: 101n, snapshotIds: [7n, null], source: table };
+    expect(chooseEngine(project, read)).toEqual({ engine: 'duckdb', reason: `${large}, but ${reason}` });
+    expect(expectEngine('trino', 100, read).reason).toBe(`the view asks for trino, which is refused: ${reason}`);
+    expect(chooseEngine(project, read, { run: 'trino' }).engine).toBe('trino');
+    const refused = errorOf(() => compileForTrino({ ...LATEST, source: { name, table } }, TABLES));
+    expect([refused.code, refused.message]).toEqual([
+      'UNSUPPORTED_FEATURE',
+      `Table ${name}: ${reason}. Let DuckDB do this: engine duckdb.`,
+    ]);
+  }
+  // Columns of a schema that is not read are not in the way.
+  const read = { bytes: 101n, snapshotIds: [8n], source: named(alike(true)) };
+  expect(chooseEngine(project, read).engine).toBe('trino');
+});
+
 test('a state that the catalog does not show Trino is left to DuckDB, whoever asks', () => {
   const project = { type: 'duckdb', trinoAboveBytes: 100, trino: {} as never } as const;
   const read = (snapshotIds: readonly (bigint | null)[], hasTableRefs = false) => {
-    const source = { metadata: { formatVersion: 2, currentSnapshotId: 7n }, catalog: { name: 'nessie', hasTableRefs } };
+    const source = { ...named(metadataOf(2)), catalog: { name: 'nessie', hasTableRefs } };
     return { bytes: 101n, snapshotIds, source } as unknown as SizedRead;
   };
   const hidden = 'but catalog nessie shows Trino the newest state of a table alone';
@@ -186,12 +228,11 @@ test('a state that the catalog does not show Trino is left to DuckDB, whoever as
 });
 
 test('the engine that an estimate expects is that of the view, else that of auto, with what Trino does not read', () => {
-  const read = (bytes: bigint, formatVersion = 2) =>
-    ({
-      bytes,
-      snapshotIds: [7n],
-      source: { metadata: { formatVersion, currentSnapshotId: 7n } },
-    }) as unknown as SizedRead;
+  const read = (bytes: bigint, formatVersion: 2 | 3 = 2): SizedRead => ({
+    bytes,
+    snapshotIds: [7n],
+    source: named(metadataOf(formatVersion)),
+  });
   const large = '101 bytes after pruning are more than engine.trinoAbove (100 bytes)';
   expect(expectEngine(undefined, 100, read(101n))).toEqual({ engine: 'trino', reason: large });
   expect(expectEngine('auto', 100, read(101n, 3))).toEqual({
