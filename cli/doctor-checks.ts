@@ -8,14 +8,16 @@ import { promisify } from 'node:util';
 import { formatTableName, gluePlace, shownDatabase } from '../catalogs/index.js';
 import type { CatalogConfig } from '../config/index.js';
 import { countedText, type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
+import { type Definitions, NO_DEFINITIONS } from '../features/index.js';
 import { currentSnapshot } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
-import { enginesOf, findMovedLocations, type Project, tableNames } from '../project/index.js';
+import { findMovedLocations, type Project, tableNames } from '../project/index.js';
 import { hasCredentials, namesBuckets, storeOptionsAt } from '../storage/index.js';
 import { type CommandContext, withProject } from './context.js';
 import type { Finding } from './finding.js';
 import { asMoraineError } from './output/render-error.js';
 import { checkTemporal } from './temporal-check.js';
+import { trinoChecks } from './trino-check.js';
 
 /** Result of a check. */
 export interface CheckResult {
@@ -65,25 +67,19 @@ async function checkProject(project: Project): Promise<readonly CheckResult[]> {
   const isReadable = results.every(({ name, status }) => status !== 'fail' || !name.startsWith('catalog '));
   if (isReadable) results.push(await check('locations', () => checkLocations(project)));
   results.push(await check('DuckDB', () => checkEngine(project)));
-  if (project.config.trino !== null) results.push(...(await checkTrino(project)));
+  const definitions = isReadable ? await registered(project) : NO_DEFINITIONS;
+  for (const { name, look } of trinoChecks(project, definitions)) results.push(await check(name, look));
   results.push(await check('Temporal', () => checkTemporal(project.config)));
   return results;
 }
 
-/** Of each catalog that Trino may be asked about: whether it has the same tables, and may write beside them. */
-async function checkTrino(project: Project): Promise<readonly CheckResult[]> {
-  const { catalogs } = project.config.trino ?? { catalogs: new Map<string, string>() };
-  const names = new Set([...catalogs.keys(), ...(catalogs.size === 0 ? [project.config.defaultCatalog] : [])]);
-  const results: CheckResult[] = [];
-  for (const name of names) {
-    const look = async (): Promise<Finding> => {
-      const { trino } = await enginesOf(project);
-      const { version, named } = (await trino?.probe(await project.catalog(name))) ?? {};
-      return { detail: `${project.config.trino?.uri} ${version}, catalog ${named}: a row was written and read` };
-    };
-    results.push(await check(`Trino for catalog ${name}`, look));
+/** What is registered, as far as that can be read: the catalog has a check of its own. */
+async function registered(project: Project): Promise<Definitions> {
+  try {
+    return (await (await project.registry()).read()).definitions;
+  } catch {
+    return NO_DEFINITIONS;
   }
-  return results;
 }
 
 async function check(name: string, look: () => Promise<Finding> | Finding): Promise<CheckResult> {

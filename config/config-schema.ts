@@ -98,7 +98,7 @@ const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 /** Levels of the service's log, the most detailed first. */
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
-export const configSchema = z.strictObject({
+const settings = z.strictObject({
   catalog: text.optional(),
   catalogs: z.record(catalogName, catalogSchema).optional(),
   storage: z
@@ -200,6 +200,12 @@ export const configSchema = z.strictObject({
   maintenance: z.array(maintenancePolicy).optional(),
   definitions: z.array(localPath).optional(),
   stateFolder: localPath.optional(),
+});
+
+export const configSchema = settings.superRefine(({ engine, trino }, context) => {
+  if (engine?.type !== 'trino' || trino !== undefined) return;
+  const message = 'trino needs trino.uri, which says where Trino is';
+  context.addIssue({ code: 'custom', path: ['engine', 'type'], message });
 });
 
 /** `moraine.yaml` as a value: the same keys, every one of them optional. */

@@ -416,6 +416,10 @@ describe('a mistake names its line', () => {
       'engine:\n  type: spark\n',
       '/p/moraine.yaml:2: engine.type: Invalid option: expected one of "duckdb"|"trino"|"auto"',
     ],
+    [
+      'engine:\n  threads: 2\n  type: trino\n',
+      '/p/moraine.yaml:3: engine.type: trino needs trino.uri, which says where Trino is',
+    ],
     ['online:\n  buckets: 0\n', '/p/moraine.yaml:2: online.buckets: expected number to be >=1'],
     [
       'storage:\n  roots:\n    - a\n    - hdfs://b/c\n',
