@@ -66,10 +66,15 @@ export async function stagingTables(
   return (await catalog.listTables(namespace)).filter(({ name }) => fits(name));
 }
 
-/** Drops tables, as far as they are still there. */
+/** Drops each of the tables, as far as that can be done: what stays is never read, and dropped with what others have left. */
+export async function dropStagingTables(place: StagingPlace, tables: readonly Table[]): Promise<void> {
+  for (const table of tables) await dropStagingTable(place, table).catch(() => undefined);
+}
+
+/** The same for tables by their names, as far as they are still there. */
 export async function dropNamed(place: StagingPlace, tables: readonly TableIdentifier[]): Promise<void> {
   for (const identifier of tables) {
     const table = await loadTable(place.catalog, place.io, identifier).catch(() => undefined);
-    if (table !== undefined) await dropStagingTable(place, table);
+    if (table !== undefined) await dropStagingTables(place, [table]);
   }
 }

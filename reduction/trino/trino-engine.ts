@@ -36,6 +36,7 @@ import { isLeftOver, isOfEarlierAttempt, type StagingKind } from './staging-name
 import {
   dropNamed,
   dropStagingTable,
+  dropStagingTables,
   fillStagingTable,
   makeStagingTable,
   type StagingPlace,
@@ -74,7 +75,7 @@ export interface ReducedTable {
   /** With one snapshot, or none if there are no rows. */
   readonly table: Table;
   readonly rows: bigint;
-  /** Drops the table with its files. */
+  /** Drops the table with its files, as far as that can be done. */
   release(): Promise<void>;
 }
 
@@ -126,9 +127,6 @@ export class TrinoEngine {
       made.push(table);
       return table;
     };
-    const dropAll = async (but?: Table): Promise<void> => {
-      for (const table of made) if (table !== but) await dropStagingTable(place, table);
-    };
     try {
       const rows = await make('rows', reducedSchema(reduction));
       const files = await make('files', FILES_SCHEMA);
@@ -152,14 +150,17 @@ export class TrinoEngine {
       const written = await loadTable(catalog, place.io, rows.identifier);
       requireOneSnapshot(written, queryId);
       this.#requireSize(written);
-      await dropAll(rows);
+      await dropStagingTables(
+        place,
+        made.filter((table) => table !== rows),
+      );
       return {
         table: written,
         rows: totalOf(written, 'total-records'),
-        release: () => dropStagingTable(place, written),
+        release: () => dropStagingTables(place, [written]),
       };
     } catch (error) {
-      await dropAll().catch(() => undefined);
+      await dropStagingTables(place, made);
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 /** What becomes of answers and failures of Trino; with Trino itself: test/servers/trino-engine.test.ts. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseTableName } from '../../../catalogs/index.js';
+import { type Catalog, parseTableName } from '../../../catalogs/index.js';
 import { resolveView } from '../../../features/views/resolve-view.js';
 import { currentSchema, currentSnapshot } from '../../../iceberg/index.js';
 import type { LatestReduction } from '../../../reduction/index.js';
@@ -19,10 +19,11 @@ beforeAll(async () => {
 afterAll(() => lab.close());
 
 /** Has a scripted Trino reduce a table of the lab. */
-async function reduce(script?: TrinoScript, name = 'demo.levels') {
+async function reduce(script?: TrinoScript, catalog = lab.catalog) {
+  const name = 'demo.levels';
   const { uri } = await serveTrino(lab, script);
   const settings = { uri, catalogs: new Map(), staging: ['staging'], options: {}, session: {}, maxStagedBytes: 1000 };
-  const resolveTable = () => Promise.resolve({ catalog: lab.catalog, identifier: parseTableName(name).identifier });
+  const resolveTable = () => Promise.resolve({ catalog, identifier: parseTableName(name).identifier });
   const trino = new TrinoEngine(settings, { io: lab.io, resolveTable });
   const reduction = await reductionOf(name);
   return await lab.engine.withConnection((connection) => trino.reduce(connection, reduction));
@@ -54,7 +55,7 @@ async function reductionOf(name: string): Promise<LatestReduction> {
 /** The kinds of staging tables that are left. */
 async function leftOvers(): Promise<readonly string[]> {
   if (!(await lab.catalog.namespaceExists(['staging']))) return [];
-  return (await lab.catalog.listTables(['staging'])).map(({ name }) => name.split('_')[0] ?? '');
+  return (await lab.catalog.listTables(['staging'])).map(({ name }) => name.split('_')[0] ?? '').sort();
 }
 
 test('a reduction without rows leaves nothing once it is released', async () => {
@@ -62,6 +63,45 @@ test('a reduction without rows leaves nothing once it is released', async () => 
   expect([rows, await leftOvers()]).toEqual([0n, ['rows']]);
   await release();
   expect(await leftOvers()).toEqual([]);
+});
+
+/** A catalog that drops no tables of a kind. */
+function clinging(kind: string): Catalog {
+  const dropTable: Catalog['dropTable'] = async (identifier) => {
+    if (identifier.name.startsWith(`${kind}_`)) throw new Error('the catalog is away');
+    return await lab.catalog.dropTable(identifier);
+  };
+  return new Proxy(lab.catalog, {
+    get: (catalog, member) => {
+      if (member === 'dropTable') return dropTable;
+      const value: unknown = Reflect.get(catalog, member, catalog);
+      return typeof value === 'function' ? (value.bind(catalog) as unknown) : value;
+    },
+  });
+}
+
+async function dropLeftOvers(): Promise<void> {
+  for (const identifier of await lab.catalog.listTables(['staging'])) await lab.catalog.dropTable(identifier);
+}
+
+test('a table that cannot be dropped costs neither the rows nor the other tables', async () => {
+  const { rows, release } = await reduce(undefined, clinging('files'));
+  expect([rows, await leftOvers()]).toEqual([0n, ['files', 'rows']]);
+  await release();
+  expect(await leftOvers()).toEqual(['files']);
+  await dropLeftOvers();
+
+  const kept = await reduce(undefined, clinging('rows'));
+  await kept.release();
+  expect(await leftOvers()).toEqual(['rows']);
+  await dropLeftOvers();
+
+  // Those that were made later are dropped, too.
+  const error = { errorName: 'SYNTAX_ERROR', errorType: 'USER_ERROR' };
+  const failing: TrinoScript = (sql) => (sql.startsWith('INSERT') ? { error } : undefined);
+  expect(await failureOf(reduce(failing, clinging('rows')))).toMatchObject({ code: 'TRINO_REFUSED' });
+  expect(await leftOvers()).toEqual(['rows']);
+  await dropLeftOvers();
 });
 
 /** What Trino says of an insert, and whether it may be otherwise the next time. */
