@@ -38,7 +38,7 @@ export interface TrinoProgress {
 export interface TrinoWriteOptions {
   /** Session properties by name, `CATALOG.NAME` for those of a catalog. */
   readonly session?: Readonly<Record<string, string>>;
-  /** Tags that resource groups and the query log see. */
+  /** Tags that resource groups and the query log see, beside those of the configuration. */
   readonly tags?: readonly string[];
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: TrinoProgress) => void) | undefined;
@@ -94,6 +94,8 @@ const PASSING_ERRORS = new Set([
 ]);
 
 type Headers = Readonly<Record<string, string>>;
+
+const TAGS = 'x-trino-client-tags';
 
 /** A request. */
 interface Asked {
@@ -158,8 +160,10 @@ export class TrinoClient {
    */
   async write(sql: string, options: TrinoWriteOptions = {}): Promise<string> {
     const { session = {}, tags = [], signal, onProgress } = options;
+    const { [TAGS]: configured = '' } = this.#identity.headers;
+    const allTags = [...(configured === '' ? [] : [configured]), ...tags];
     const headers = {
-      ...(tags.length === 0 ? {} : { 'x-trino-client-tags': tags.join(',') }),
+      ...(allTags.length === 0 ? {} : { [TAGS]: allTags.join(',') }),
       ...(Object.keys(session).length === 0 ? {} : { 'x-trino-session': sessionText(session) }),
     };
     let queryId = '';

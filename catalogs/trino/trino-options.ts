@@ -49,6 +49,17 @@ export interface TrinoIdentity {
   readonly secrets: readonly string[];
 }
 
+/** Shorter values would be hidden inside of other words and numbers of a message. */
+const SHORTEST_SECRET = 6;
+
+/** Values of headers that may be secrets. */
+const secretHeaders = (headers: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(headers)
+    .filter(
+      ([name, value]) => value.length >= SHORTEST_SECRET || /auth|cookie|credential|key|pass|secret|token/.test(name),
+    )
+    .map(([, value]) => value);
+
 /**
  * The user who asks, with a password or a token where Trino wants a proof. A token names its own user.
  * Source: Trino documentation, "Client REST API", and RFC 7617 and 6750 for the proofs.
@@ -75,7 +86,7 @@ export function trinoIdentity(server: string, options: TrinoOptions): TrinoIdent
       ...extra,
       ...(proof === undefined ? {} : { authorization: proof }),
     },
-    secrets: [password, token, basic, ...Object.values(extra)].filter(
+    secrets: [password, token, basic, ...secretHeaders(extra)].filter(
       (each) => each !== undefined && each !== '',
     ) as string[],
   };

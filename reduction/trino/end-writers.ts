@@ -20,13 +20,13 @@ export async function endWriters(client: TrinoClient, tables: readonly Pick<Tabl
   }
 }
 
-/** Ids of queries that have not ended. Of one whose answer was lost nothing else is known than what it writes into. */
+/** Ids of queries that have not ended. Of one whose answer was lost nothing else is known than what it writes into, whose name no other table has. */
 async function writersOf(
   client: TrinoClient,
   tables: readonly Pick<TableIdentifier, 'name'>[],
 ): Promise<readonly string[]> {
   if (tables.length === 0) return [];
-  const running = `state NOT IN ('FINISHED', 'FAILED') AND source = 'moraine' AND starts_with(query, 'INSERT')`;
+  const running = `state NOT IN ('FINISHED', 'FAILED') AND starts_with(query, 'INSERT')`;
   const names = tables.map(({ name }) => `strpos(query, ${trinoLiteral(name)}) > 0`);
   const sql = `SELECT query_id FROM system.runtime.queries WHERE ${running} AND (${names.join(' OR ')})`;
   const ids: string[] = [];

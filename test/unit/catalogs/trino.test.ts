@@ -178,6 +178,26 @@ describe('a query', () => {
     expect(slow.seen.at(-1)?.line).toBe('DELETE /2');
   });
 
+  test('that writes has the tags of the configuration and its own', async () => {
+    const { client, seen } = await serve({ body: '{"id":"q"}' }, { body: '{"id":"q"}' }, { body: '{"id":"q"}' });
+    const options = { 'header.X-Trino-Client-Tags': 'team=a,night' };
+    await client(options).write('INSERT', { tags: ['moraine', 'run=1'] });
+    await client(options).write('INSERT');
+    await client().write('INSERT', { tags: ['moraine'] });
+    expect(seen.map(({ headers }) => headers['x-trino-client-tags'])).toEqual([
+      'team=a,night,moraine,run=1',
+      'team=a,night',
+      'moraine',
+    ]);
+  });
+
+  test('fails with what Trino says, in which short values of headers are shown that are no secrets', async () => {
+    const error = '{"error":{"message":"line 1:11, key k9, zone ab1def","errorName":"SYNTAX_ERROR"}}';
+    const { client } = await serve({ body: error });
+    const options = { 'header.x-trino-number': '1', 'header.x-api-key': 'k9', 'header.x-zone': 'ab1def' };
+    expect((await failureOf(client(options))).message).toBe('SYNTAX_ERROR: line 1:11, key ***, zone ***');
+  });
+
   test('fails with what Trino says, without the secrets of headers', async () => {
     const error = '{"error":{"message":"no canary-header here","errorName":"PERMISSION_DENIED"}}';
     const { client } = await serve(

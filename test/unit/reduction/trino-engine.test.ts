@@ -120,13 +120,16 @@ const FAILURES = [
   ['USER_ERROR', 'INVALID_SESSION_PROPERTY', 'CONFIG_INVALID'],
 ] as const;
 
-test.each(FAILURES)('a query that fails by %s %s is %s, and its tables are dropped', async (errorType, errorName, code) => {
-  const error = { errorName, errorType, message: 'so it is' };
-  const failure = await failureOf(reduce((sql) => (sql.startsWith('INSERT') ? { error } : undefined)));
-  expect(failure).toMatchObject({ code, retryable: code === 'TRINO_QUERY_FAILED' });
-  expect(failure.message).toContain(`${errorName}: so it is.`);
-  expect(await leftOvers()).toEqual([]);
-});
+test.each(FAILURES)(
+  'a query that fails by %s %s is %s, and its tables are dropped',
+  async (errorType, errorName, code) => {
+    const error = { errorName, errorType, message: 'so it is' };
+    const failure = await failureOf(reduce((sql) => (sql.startsWith('INSERT') ? { error } : undefined)));
+    expect(failure).toMatchObject({ code, retryable: code === 'TRINO_QUERY_FAILED' });
+    expect(failure.message).toContain(`${errorName}: so it is.`);
+    expect(await leftOvers()).toEqual([]);
+  },
+);
 
 test('a user who is not let in is refused at every question, and not tried again', async () => {
   const steps = ['', 'system.metadata.catalogs', '$metadata_log_entries', 'INSERT'];
@@ -142,4 +145,18 @@ test('a user who is not let in is refused at every question, and not tried again
   expect(blind).toMatchObject({ code: 'TRINO_REFUSED' });
   const away = await failureOf(reduce((sql) => (sql.startsWith('INSERT') ? { status: 500 } : undefined)));
   expect(away).toMatchObject({ code: 'TRINO_UNAVAILABLE', retryable: true });
+});
+
+test('queries that are given up are found by the table that they write into, whatever their source is called', async () => {
+  const asked: string[] = [];
+  const error = { errorName: 'REMOTE_TASK_ERROR', errorType: 'INTERNAL_ERROR' };
+  const script: TrinoScript = (sql) => {
+    if (sql.includes('system.runtime.queries')) asked.push(sql);
+    return sql.startsWith('INSERT') ? { error } : undefined;
+  };
+  await failureOf(reduce(script));
+  expect(asked).toHaveLength(1);
+  expect(asked[0]).toMatch(
+    / WHERE state NOT IN \('FINISHED', 'FAILED'\) AND starts_with\(query, 'INSERT'\) AND \(strpos\(query, 'rows_\w+'\) > 0\)$/,
+  );
 });
