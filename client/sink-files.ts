@@ -9,13 +9,13 @@ import {
   FollowedFiles,
   type IcebergSink,
   jsonRecords,
-  linesOf,
   placeOf,
   type RecordMapping,
   readThenClose,
   type SinkCommit,
   type SinkFilesProgress,
   type SourceRange,
+  streamedLines,
 } from '../sink/index.js';
 import { createMissingTable } from './create-table.js';
 import { NO_COMMITS, type SinkTotals, withCommit } from './sink-totals.js';
@@ -40,7 +40,7 @@ export interface SinkFilesOptions extends RecordMapping, SinkSettings {
   readonly onCommit?: ((commit: SinkCommit) => void) | undefined;
   /** With `follow`: told after commits, and of a lag every 10 seconds. */
   readonly onProgress?: ((progress: SinkFilesProgress) => void) | undefined;
-  /** With `follow`: told of what happens to files, and of commits that are tried again. */
+  /** With `follow`: told of what happens to files, and of commits that are tried again. Of a stream: told of a last line of which only a part was read when the signal came. */
   readonly onNotice?: ((text: string) => void) | undefined;
   /** Ends the reading: what was read is committed first. */
   readonly signal?: AbortSignal | undefined;
@@ -81,7 +81,7 @@ const DEFAULT_BATCH = 10_000;
  * Writes the records of JSON Lines files into a table, one after the other, from where the table has them. Every value must fit its column exactly: by
  * `badRecords` a record that does not stops the run, which names its place and has written nothing of its batch, or is left out and counted.
  * @param inputs absolute paths, in folders that the project may read, and streams, whose records are written at least once: they have no positions
- * With `follow` the files are read side by side and until the signal is aborted.
+ * With `follow` the files are read on, one after the other, until the signal is aborted.
  * @throws TABLE_NOT_FOUND, INPUT_UNREADABLE, COLUMN_NOT_FOUND, TYPE_MISMATCH, INVALID_ARGUMENT; as {@link IcebergSink}
  */
 export async function sinkFiles<const Inputs extends readonly SinkInput[]>(
@@ -166,10 +166,9 @@ class Reading {
   }
 
   async #stream({ name, stream }: RecordStream): Promise<void> {
-    for await (const chunk of linesOf(stream, name, 0n, this.#batchSize)) {
+    const { signal, onNotice } = this.#options;
+    for await (const chunk of streamedLines(stream, name, { maxLines: this.#batchSize, signal, onNotice }))
       await this.#write(chunk, name);
-      if (this.#options.signal?.aborted === true) break;
-    }
   }
 
   async #write({ bytes, lines: count, from }: Chunk, source: string, range?: SourceRange): Promise<void> {

@@ -16,7 +16,8 @@ export {
   recordColumns,
   recordLines,
 } from './files/json-records.js';
-export { type Chunk, chunksOf, linesOf } from './files/ndjson-chunks.js';
+export { type Chunk, chunksOf } from './files/ndjson-chunks.js';
+export { streamedLines } from './files/streamed-lines.js';
 export { IcebergSink, type SinkWriter } from './iceberg-sink.js';
 export { FollowedTopic, type SinkKafkaProgress, topicSinkName } from './kafka/followed-topic.js';
 export { type KafkaAccess, SASL_MECHANISMS } from './kafka/kafka-access.js';

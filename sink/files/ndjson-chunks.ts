@@ -29,21 +29,24 @@ export async function* chunksOf(file: string, from: bigint, maxLines: number): A
   const handle = await open(file);
   try {
     let at = Number(from);
-    const more = async (unread: UnreadBytes): Promise<boolean> => {
+    const more = async (unread: UnreadBytes): Promise<More> => {
       const space = unread.space(READ_BYTES);
       const { bytesRead } = await handle.read(space, 0, space.length, at);
       unread.filled(bytesRead);
       at += bytesRead;
-      return bytesRead > 0;
+      return bytesRead > 0 ? 'bytes' : 'end';
     };
-    yield* chunks(more, file, { from, maxLines, isGrowing: false });
+    const onPart = (byte: bigint): void => {
+      throw partOfRecord(file, byte);
+    };
+    yield* chunks(more, file, { from, maxLines, onPart });
   } finally {
     await handle.close();
   }
 }
 
 /**
- * The lines of a stream of bytes, by the same rules.
+ * The lines of bytes of a file, by the same rules.
  * @param name what messages call it
  * @param from the offset of its first byte
  * @param isGrowing a last line without an end is none: it may get one
@@ -56,54 +59,74 @@ export async function* linesOf(
   isGrowing = false,
 ): AsyncGenerator<Chunk, void, undefined> {
   const pieces = stream[Symbol.asyncIterator]();
-  const more = async (unread: UnreadBytes): Promise<boolean> => {
+  const more = async (unread: UnreadBytes): Promise<More> => {
     const piece = await pieces.next();
-    if (piece.done === true) return false;
+    if (piece.done === true) return 'end';
     unread.space(piece.value.length).set(piece.value);
     unread.filled(piece.value.length);
-    return true;
+    return 'bytes';
+  };
+  const onPart = (byte: bigint): void => {
+    throw partOfRecord(name, byte);
   };
   try {
-    yield* chunks(more, name, { from, maxLines, isGrowing });
+    yield* chunks(more, name, { from, maxLines, onPart: isGrowing ? null : onPart });
   } finally {
     await pieces.return?.();
   }
 }
 
-/** @param more reads on, and says whether there was anything */
-async function* chunks(
-  more: (unread: UnreadBytes) => Promise<boolean>,
+/** What reading on has come to. `lines`: nothing more for now; whole lines that are there are a piece. */
+export type More = 'bytes' | 'lines' | 'end';
+
+interface ChunkOptions {
+  /** The offset of the first byte. */
+  readonly from: bigint;
+  /** Lines of a piece. Those that were given before it was full count towards it. */
+  readonly maxLines: number;
+  /** Called for a last line that has no end and is no JSON object; null: a last line without an end is left. */
+  readonly onPart: ((at: bigint) => void) | null;
+}
+
+/** @param more reads on */
+export async function* chunks(
+  more: (unread: UnreadBytes) => Promise<More>,
   name: string,
-  { from, maxLines, isGrowing }: { readonly from: bigint; readonly maxLines: number; readonly isGrowing: boolean },
+  { from, maxLines, onPart }: ChunkOptions,
 ): AsyncGenerator<Chunk, void, undefined> {
   let at = from;
+  let left = maxLines;
   const unread = new UnreadBytes();
   const chunkOf = (bytes: Buffer, lines: number): Chunk => {
     const chunk = { bytes, lines, from: at, to: at + BigInt(bytes.length) };
     at = chunk.to;
     return chunk;
   };
-  while (await more(unread)) {
+  for (let found = await more(unread); found !== 'end'; found = await more(unread)) {
     for (;;) {
-      const lines = unread.countLines(maxLines);
-      if (lines === 0 || (lines < maxLines && unread.length < CHUNK_BYTES)) break;
+      const lines = unread.countLines(left);
+      const isFull = lines === left || unread.length >= CHUNK_BYTES;
+      if (lines === 0 || (!isFull && found !== 'lines')) break;
+      left = isFull ? maxLines : left - lines;
       yield chunkOf(unread.takeLines(), lines);
     }
     if (unread.length > MAX_LINE_BYTES) throw unreadable(`${name} has a line of more than 64 MiB at byte ${at}.`);
   }
-  const lines = unread.countLines(maxLines);
+  const lines = unread.countLines(left);
   if (lines > 0) yield chunkOf(unread.takeLines(), lines);
-  if (unread.length === 0 || isGrowing) return;
+  if (unread.length === 0 || onPart === null) return;
   const last = unread.takeAll();
-  if (!isObject(last))
-    throw unreadable(
-      `${name} ends within the record at byte ${at}: nothing of it was written. Run the command again when the file is whole.`,
-    );
-  yield chunkOf(last, 1);
+  if (isObject(last)) yield chunkOf(last, 1);
+  else onPart(at);
 }
 
+export const partOfRecord = (name: string, at: bigint): MoraineError =>
+  unreadable(
+    `${name} ends within the record at byte ${at}: nothing of it was written. Run the command again when the file is whole.`,
+  );
+
 /** Bytes that were read and not given yet. Each is looked at once; what was given stays as it is. */
-class UnreadBytes {
+export class UnreadBytes {
   #buffer: Buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;

@@ -239,6 +239,25 @@ it('records are kept as they came, and those that are no rows with what is wrong
   }
 });
 
+it('lines of standard input are committed with the interval while it goes on, and SIGTERM ends the run though nothing comes', async () => {
+  const { folder, ids } = await project();
+  const run = ['sink', 'run', 'iot.uplinks', '-', '--batch-interval', '1', '--json'];
+  const child = startMoraine(run, { cwd: folder, stdin: 'pipe' });
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  const ended = once(child, 'close');
+  const stdin = child.stdin as unknown as Writable;
+  for (let batch = 0; batch < 2; batch += 1) {
+    stdin.write(lines(5 * batch, 5 * batch + 5));
+    while ((await ids()).length < 5 * batch + 5) await sleep(100);
+  }
+  // Nothing comes, and the pipe stays open.
+  child.kill('SIGTERM');
+  expect((await ended)[0]).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ rows: 10, commits: 2, isInterrupted: true });
+  expect(await ids()).toEqual(upTo(10));
+});
+
 it('standard input is written once it comes, and a table may be made of the first file', async () => {
   const { folder, ok, ids } = await project();
   const child = startMoraine(['sink', 'run', 'iot.uplinks', '-', '--batch-size', '100'], {

@@ -1,7 +1,7 @@
 /** What is promised of the records of a sink is in its results, and in their types. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, expectTypeOf, it } from 'vitest';
 import {
   createMoraine,
@@ -51,6 +51,19 @@ it('files are delivered exactly once, streams at least once, and a run with both
   expectTypeOf(ofFile.delivery).toEqualTypeOf<'exactly-once'>();
   expectTypeOf(ofStream.delivery).toEqualTypeOf<'at-least-once'>();
   expectTypeOf(ofBoth.delivery).toEqualTypeOf<'at-least-once'>();
+});
+
+it('a stream that goes on is committed with each interval, and what was read of it when the signal comes', async () => {
+  const [source, controller, rows] = [new PassThrough(), new AbortController(), [] as bigint[]];
+  const [onCommit, signal] = [(commit: SinkCommit) => void rows.push(commit.rows), controller.signal];
+  const options = { onCommit, signal, batchIntervalMs: 50 };
+  source.write('{"id":10}\n{"id":11}\n{"id"');
+  const run = moraine.sinkFiles('iot.t', [{ name: 'stream', stream: source }], options);
+  await expect.poll(() => rows, { interval: 20, timeout: 60_000 }).toEqual([2n]);
+  source.write(':12}\n{"id":13}');
+  controller.abort();
+  expect(await run).toMatchObject({ rows: 4n, isInterrupted: true });
+  expect(source.destroyed).toBe(true);
 });
 
 it('the types of results say it where the inputs are known', () => {
