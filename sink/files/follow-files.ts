@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { IcebergSink } from '../iceberg-sink.js';
 import { ProgressPace } from '../progress-pace.js';
 import type { SinkMetrics } from '../sink-metrics.js';
-import { CommitWatch, type WriteOptions, writeRecords } from '../write-records.js';
+import { CommitWatch, untilDone, type WriteOptions, writeRecords } from '../write-records.js';
 import { FollowedPath } from './followed-path.js';
 import type { FilePiece, Following } from './growing-file.js';
 import { jsonRecords, type RecordMapping } from './json-records.js';
@@ -107,7 +107,10 @@ export class FollowedFiles {
     const { bytes, lines: count, from } = chunk;
     const lines = { bytes, count, source: file, from, partition: range.partition };
     const records = jsonRecords(lines, this.#options.mapping);
-    await writeRecords(this.#sink, records, range, this.#options, () => this.#tell());
+    const onWait = (): void => this.#tell();
+    await writeRecords(this.#sink, records, range, this.#options, onWait);
+    // From now on the table knows the file, whatever its name is when a crash is over.
+    if (range.from === 0n) await untilDone(() => this.#sink.flush(), this.#options, onWait);
   }
 
   async #pause(ms: number): Promise<void> {

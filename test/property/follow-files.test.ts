@@ -134,11 +134,17 @@ class World {
   async read(): Promise<void> {
     const followed = await this.#follow();
     const lines = [...this.#read.lines];
+    const committed = (): Read => copyOf({ ...this.#read, lines });
     for await (const { chunk, range } of followed.pieces()) {
       const texts = chunk.bytes.toString().split('\n').slice(0, -1);
       expect(texts).toHaveLength(chunk.lines);
       expect(range.from).toBe(this.#read.positions.get(range.partition) ?? 0n);
       lines.push(...texts.filter((line) => !line.startsWith('{"header"') && !line.startsWith('{"filler"')));
+      if (range.from > 0n) continue;
+      // What a run does with the first lines of a file.
+      this.#committed = committed();
+      this.#committed.positions.set(range.partition, range.to);
+      this.#committed.marks.set(range.partition, range.mark ?? '');
     }
     this.#read = { ...this.#read, lines };
     if (this.#current !== null) this.#current.isSeen = true;
@@ -159,7 +165,7 @@ class World {
 
   async #follow(): Promise<FollowedPath> {
     if (this.#followed !== null) return this.#followed;
-    // Of renamed files those are found again of which a part is committed.
+    // Of renamed files those are found again of which a part is committed, as it is of all of which a line was read.
     const isKnown = ({ lines }: Content) => lines.some((line) => this.#committed.lines.includes(line));
     for (const content of this.#renamed) if (!isKnown(content)) this.#lose(content);
     const { positions, marks } = this.#read;
