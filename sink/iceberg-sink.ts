@@ -82,7 +82,7 @@ export class IcebergSink {
   #timer: NodeJS.Timeout | undefined;
   /** When the first of the records that wait in the buffer came, by the monotonic clock. */
   #bufferedSinceMs = 0;
-  #failure: MoraineError | undefined;
+  #failure: Error | undefined;
   #blockedBy: MoraineError | undefined;
   #isClosed = false;
   /** What was committed and not told yet. */
@@ -135,8 +135,11 @@ export class IcebergSink {
     return this.#coordinator.epoch;
   }
 
-  /** What has ended the sink, if anything has: sources that wait for records would not hear of it otherwise. */
-  get failure(): MoraineError | undefined {
+  /**
+   * What has ended the sink, if anything has: sources that wait for records would not hear of it otherwise. A `MoraineError`, or what `SinkRecords` or `onCommit` of a
+   * host threw where no call of it was waiting.
+   */
+  get failure(): Error | undefined {
     return this.#failure;
   }
 
@@ -346,7 +349,9 @@ export class IcebergSink {
     this.#flushOnce().then(
       // What came while an earlier flush was under way is not in it.
       () => this.#flushInTime(),
-      () => {
+      async (error: unknown) => {
+        // What a host's own code throws does not come right by itself.
+        if (!isMoraineError(error)) await this.#end(error instanceof Error ? error : new Error(String(error)));
         if (this.#failure !== undefined) return;
         this.#bufferedSinceMs = performance.now();
         this.#startTimer(this.#options.batchIntervalMs);
@@ -495,7 +500,7 @@ export class IcebergSink {
     // The batch of a commit without an answer may have left something, too.
     await this.#coordinator.settle();
     await this.#companions.finish(this.#coordinator.pending);
-    for (const commit of this.#untold.splice(0)) {
+    for (let commit = this.#untold.shift(); commit !== undefined; commit = this.#untold.shift()) {
       told.push(commit);
       this.#options.onCommit?.(commit);
     }
@@ -563,12 +568,13 @@ export class IcebergSink {
       this.#blockedBy = error;
       return;
     }
-    this.#failure = error;
+    await this.#end(error);
+  }
+
+  async #end(failure: Error): Promise<void> {
+    this.#failure ??= failure;
     clearTimeout(this.#timer);
-    for (const { parts, staged: whole, isShared } of this.#held()) {
-      if (isShared || (whole !== undefined && this.#coordinator.wasSent(whole.id))) continue;
-      const staged = whole === undefined ? parts.flatMap((part) => part.staged ?? []) : [whole];
-      for (const each of staged) await discardBatch(this.#coordinator.table, each);
-    }
+    const unsent = this.#held().flatMap((batch) => batch.unsent((id) => this.#coordinator.wasSent(id)));
+    for (const each of unsent) await discardBatch(this.#coordinator.table, each);
   }
 }

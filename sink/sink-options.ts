@@ -48,7 +48,7 @@ export interface SinkOptions {
   readonly abandonLost?: boolean;
   /** Which of several attempts at the same work opens the sink: one that stood still does not take it from a later one. */
   readonly attempt?: SinkAttempt | undefined;
-  /** Told of every commit, those that batches make by themselves included. */
+  /** Told of every commit, those that batches make by themselves included. What it throws is thrown by the call that commits, and ends the sink where there is none. */
   readonly onCommit?: (commit: SinkCommit) => void;
 }
 

@@ -70,6 +70,12 @@ export class PendingBatch {
     return this.parts.reduce((sum, { buffered }) => sum + buffered.bytes, 0);
   }
 
+  /** What is staged of it and nobody can come to commit: no request with it was sent, and no host has it. */
+  unsent(wasSent: (id: string) => boolean): readonly StagedBatch[] {
+    if (this.isShared || (this.staged !== undefined && wasSent(this.staged.id))) return [];
+    return this.staged === undefined ? this.parts.flatMap(({ staged }) => staged ?? []) : [this.staged];
+  }
+
   /** What is staged of it, or of one writer and of those parts that are of all. */
   toJson(writer?: number): readonly SnapshotBatch[] {
     const own = this.parts.filter((part) => writer === undefined || part.writer === null || part.writer === writer);

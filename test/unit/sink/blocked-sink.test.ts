@@ -29,6 +29,35 @@ test('a commit that failed behind the writers is told until it is made', async (
   await sink.close();
 });
 
+test('what records of a host throw behind the writers ends the sink: it is not tried again, and every later call throws it', async () => {
+  const world = await SinkWorld.open(engine);
+  const sink = await world.sink({ batchSize: 5, batchIntervalMs: 20 });
+  const error = new TypeError('The record has no field.');
+  let opened = 0;
+  const open = () => {
+    opened += 1;
+    return Promise.reject(error);
+  };
+  await sink.writer(0).writeBatch({ count: 5, bytes: 50, open }, { partition: 'p', from: 0n, to: 5n });
+  await expect.poll(() => sink.failure, { interval: 5, timeout: 60_000 }).toBe(error);
+  await expect(sink.writer(0).writeBatch(...span('p', 5, 10))).rejects.toBe(error);
+  await expect(sink.close()).rejects.toBe(error);
+  expect([opened, sink.blockedBy, await world.ids()]).toEqual([1, undefined, []]);
+});
+
+test('what a host throws when it is told of a commit that nobody waits for ends the sink, behind that commit', async () => {
+  const world = await SinkWorld.open(engine);
+  const error = new RangeError('The list is full.');
+  const onCommit = () => {
+    throw error;
+  };
+  const sink = await world.sink({ batchSize: 5, batchIntervalMs: 20, onCommit });
+  await sink.writer(0).writeBatch(...span('p', 0, 5));
+  await expect.poll(() => sink.failure, { interval: 5, timeout: 60_000 }).toBe(error);
+  await expect(sink.close()).rejects.toBe(error);
+  expect(await world.ids()).toEqual([0, 1, 2, 3, 4]);
+});
+
 test('what blocks a sink is said once for each kind of error, thrown where nothing is tried again, and what ended it is always thrown', () => {
   const sink: { failure?: MoraineError; blockedBy?: MoraineError } = {};
   const state = {
