@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { SourceMarks, SourcePositions } from '../source-position.js';
-import { MAX_LINE_BYTES, NEWLINE, unreadable } from './ndjson-chunks.js';
+import { MAX_LINE_BYTES, NEWLINE, unreadable, withoutReturn } from './ndjson-chunks.js';
 
 /** Bytes at the beginning, and before a position, of which a digest is kept. */
 const MARK_BYTES = 4096;
@@ -150,12 +150,17 @@ async function likenessOf(
 /** The digest of a file's first line, without its end; null if the file is empty. @param hasEnd null, too, if the line has no end */
 async function firstLineDigest(handle: FileHandle, hasEnd: boolean): Promise<string | null> {
   const hash = createHash('sha256');
+  // A carriage return at the end of a piece may belong to the line's end.
+  let kept = Buffer.alloc(0);
   for (let at = 0; at < MAX_LINE_BYTES; at += PIECE_BYTES) {
     const bytes = await bytesAt(handle, BigInt(at), PIECE_BYTES);
     if (at === 0 && bytes.length === 0) return null;
     const end = bytes.indexOf(NEWLINE);
-    hash.update(end < 0 ? bytes : bytes.subarray(0, end));
+    const text = Buffer.concat([kept, end < 0 ? bytes : bytes.subarray(0, end)]);
+    const line = withoutReturn(text);
+    hash.update(line);
     if (end >= 0) break;
+    kept = text.subarray(line.length);
     if (bytes.length === PIECE_BYTES) continue;
     if (hasEnd) return null;
     break;
@@ -166,7 +171,7 @@ async function firstLineDigest(handle: FileHandle, hasEnd: boolean): Promise<str
 /** The digest that {@link FilePlace.partition} has of the first line of these bytes. */
 export function firstDigestOf(bytes: Buffer): string {
   const end = bytes.indexOf(NEWLINE);
-  return digestOf(end < 0 ? bytes : bytes.subarray(0, end));
+  return digestOf(withoutReturn(end < 0 ? bytes : bytes.subarray(0, end)));
 }
 
 /** Bytes of a file; fewer at its end. */

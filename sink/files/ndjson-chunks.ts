@@ -13,6 +13,8 @@ export interface Chunk {
 }
 
 export const NEWLINE = 0x0a;
+/** It may stand before the newline, and is no part of the line then. */
+const RETURN = 0x0d;
 /** Bytes that a piece has, unless one line is longer. */
 const CHUNK_BYTES = 8 * 2 ** 20;
 /** Bytes that are read of a file at once, at least. */
@@ -195,9 +197,9 @@ async function requirePosition(file: string, from: bigint): Promise<void> {
       throw unreadable(
         `${file} has ${size} bytes, and the table has its records up to byte ${from}: it was cut short or replaced. Restore it, or write it with a sink of another name (--name).`,
       );
-    const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, Number(from) - 1);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(3), 0, 3, Number(from) - 1);
     // A last line without an end may have got it since.
-    if (buffer.includes(NEWLINE) || BigInt(size) === from) return;
+    if (buffer[0] === NEWLINE || isEnd(buffer.subarray(1, bytesRead))) return;
     throw unreadable(
       `${file} has no line that begins at byte ${from}, up to which the table has its records: the file was changed. Restore it, or write it with a sink of another name (--name).`,
     );
@@ -205,6 +207,13 @@ async function requirePosition(file: string, from: bigint): Promise<void> {
     await handle.close();
   }
 }
+
+/** Whether a line ends where these bytes follow. */
+const isEnd = (next: Buffer): boolean =>
+  next.length === 0 || next[0] === NEWLINE || (next[0] === RETURN && (next.length === 1 || next[1] === NEWLINE));
+
+/** A line without the carriage return that its end may begin with. */
+export const withoutReturn = (line: Buffer): Buffer => (line.at(-1) === RETURN ? line.subarray(0, -1) : line);
 
 /** Whether a line is whole though it has no end: what an object lacks is seen. */
 function isObject(bytes: Buffer): boolean {

@@ -1,5 +1,5 @@
 /** What is promised of the records of a sink is in its results, and in their types. */
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, expectTypeOf, it } from 'vitest';
@@ -64,6 +64,16 @@ it('a stream that goes on is committed with each interval, and what was read of 
   controller.abort();
   expect(await run).toMatchObject({ rows: 4n, isInterrupted: true });
   expect(source.destroyed).toBe(true);
+});
+
+it('a file whose last line gets a carriage return and a newline later is read on', async () => {
+  const crlf = join(folder, 'crlf.ndjson');
+  const rows: bigint[] = [];
+  for (const text of ['{"id":21}', '\r\n{"id":22}', '\r\n{"id":23}\r\n']) {
+    appendFileSync(crlf, text);
+    rows.push((await moraine.sinkFiles('iot.t', [crlf])).rows);
+  }
+  expect(rows).toEqual([1n, 1n, 1n]);
 });
 
 it('the types of results say it where the inputs are known', () => {

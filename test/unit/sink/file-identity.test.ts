@@ -4,7 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
-import { placeOf } from '../../../sink/files/file-identity.js';
+import { firstDigestOf, placeOf } from '../../../sink/files/file-identity.js';
 import { failureOf } from '../../support/error-code.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'moraine-identity-'));
@@ -45,6 +45,18 @@ it('is known by its first line, which may come to an end later', async () => {
   expect(await read(file)).toEqual([name(a), 7n]);
   expect(known.marks.get(name(a))).toBe(`16.${sha(`${a}\n${b}\n`)}.${sha(`${a}\n${b}\n`)}`);
 });
+
+it.each([0, 2 ** 16 - 8, 2 ** 16 - 7])(
+  'is known by its first line of %i bytes more, which may end with a carriage return, too',
+  async (more) => {
+    const line = `${a.slice(0, -1)}${' '.repeat(more)}}`;
+    writeFileSync(file, line);
+    expect(await read(file)).toEqual([name(line), 0n]);
+    appendFileSync(file, `\r\n${b}\r\n`);
+    expect(await read(file)).toEqual([name(line), BigInt(line.length)]);
+    expect(firstDigestOf(readFileSync(file))).toBe(sha(line));
+  },
+);
 
 it.each([10, 4_090, 5_000, 100_000])('goes on in a file of %i bytes, read in pieces or at once', async (length) => {
   const text = `${a}\n${'x'.repeat(length)}\n${'y'.repeat(length)}\n`;

@@ -56,6 +56,20 @@ it('takes a last line without an end if it is whole, and goes on behind it', asy
   expect(await read(15n)).toEqual([['\n{"a":3}\n', 2, 15n, 24n]]);
 });
 
+it('goes on behind a last line that gets a carriage return and a newline as its end', async () => {
+  writeFileSync(file, '{"a":1}\r\n{"a":2}');
+  expect(await read(0n)).toEqual([
+    ['{"a":1}\r\n', 1, 0n, 9n],
+    ['{"a":2}', 1, 9n, 16n],
+  ]);
+  appendFileSync(file, '\r');
+  expect(await refusal(16n)).toContain('ends within the record at byte 16');
+  appendFileSync(file, '\n{"a":3}\r\n');
+  expect(await read(16n)).toEqual([['\r\n{"a":3}\r\n', 2, 16n, 27n]]);
+  writeFileSync(file, '{"a":1}\r{"a":2}');
+  expect(await refusal(7n)).toContain('no line that begins at byte 7');
+});
+
 it('refuses positions at which no line begins', async () => {
   writeFileSync(file, '{"a":1}\n{"a":2}\n');
   expect(await refusal(10n)).toBe(
