@@ -33,7 +33,9 @@ async function write(
   request: IngestRequest,
   howLong: HowLong,
 ): Promise<{ readonly isThrough: boolean; readonly counts: IngestCounts }> {
-  const { sink, source } = await openIngestSource(project, request, ownAttempt(), howLong);
+  const { log } = Context.current();
+  const onNotice = (text: string): void => log.warn(text);
+  const { sink, source } = await openIngestSource(project, request, ownAttempt(), { ...howLong, onNotice });
   try {
     const isThrough = await readThenClose(sink, () => source.read());
     const { committedRows, committedBatches, rejected } = sink.metrics();

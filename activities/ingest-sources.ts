@@ -13,6 +13,8 @@ const BROKERS_AWAY_MS = 60_000;
 export interface HowLong {
   readonly until: 'stopped' | 'ends';
   readonly signal: AbortSignal;
+  /** Told what a person may want to know of the source. */
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 /** A source that is read into a sink. */

@@ -186,4 +186,6 @@ export async function bytesAt(handle: FileHandle, position: bigint, length: numb
   return bytes.subarray(0, filled);
 }
 
-const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex').slice(0, DIGEST_CHARS);
+/** What marks and source partitions have of bytes. */
+export const digestOf = (bytes: Buffer): string =>
+  createHash('sha256').update(bytes).digest('hex').slice(0, DIGEST_CHARS);

@@ -53,21 +53,37 @@ export class FollowedFiles {
    */
   async read(): Promise<boolean> {
     for (const path of this.#paths) await path.findRenamed();
-    while (!this.#isEnded()) {
-      for (const path of this.#paths) {
-        for await (const piece of path.pieces()) {
-          await this.#write(piece);
-          this.#tell();
-          if (this.#isEnded()) break;
-        }
-        if (this.#isEnded()) break;
+    // Also while a file is read or a commit fails: what has been opened may be renamed.
+    const looks = setInterval(() => this.#look(), POLL_MS);
+    try {
+      while (!this.#isEnded()) {
+        await this.#pass();
+        this.#watch.look();
+        this.#tell();
+        if (this.#options.until === 'ends' && !this.#isEnded()) return true;
+        await this.#pause(POLL_MS);
       }
-      this.#watch.look();
-      this.#tell();
-      if (this.#options.until === 'ends' && !this.#isEnded()) return true;
-      await this.#pause(POLL_MS);
+      return false;
+    } finally {
+      clearInterval(looks);
     }
-    return false;
+  }
+
+  /** Reads each path to its end, one after the other. */
+  async #pass(): Promise<void> {
+    for (const path of this.#paths) {
+      for await (const piece of path.pieces()) {
+        await this.#write(piece);
+        this.#tell();
+        if (this.#isEnded()) return;
+      }
+      if (this.#isEnded()) return;
+    }
+  }
+
+  /** What cannot be looked at the next pass meets, too. */
+  #look(): void {
+    for (const path of this.#paths) path.look().catch(() => undefined);
   }
 
   /** The source partition of the file that is at a path; empty: there is none. */
@@ -88,8 +104,12 @@ export class FollowedFiles {
     return { ...this.#sink.metrics(), lagBytes: [...lags.values()].reduce((sum, lag) => sum + lag, 0n) };
   }
 
+  /** Call it after the sink has been closed. */
   async close(): Promise<void> {
-    for (const path of this.#paths) await path.close();
+    for (const path of this.#paths) {
+      await path.tellUnread(this.#sink.positions);
+      await path.close();
+    }
   }
 
   #isEnded(): boolean {

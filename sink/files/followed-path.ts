@@ -2,6 +2,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isMoraineError } from '../../errors/index.js';
+import type { SourcePositions } from '../source-position.js';
+import { compressedRest } from './compressed-rest.js';
 import { type FilePiece, type Following, GrowingFile } from './growing-file.js';
 import { unreadable } from './ndjson-chunks.js';
 
@@ -11,6 +13,7 @@ export class FollowedPath {
   #current: GrowingFile | null = null;
   /** Files that were here before, the oldest first. */
   #renamed: readonly GrowingFile[] = [];
+  #looking: Promise<void> | undefined;
 
   constructor(path: string, following: Following) {
     this.path = path;
@@ -38,11 +41,14 @@ export class FollowedPath {
     const own = (await this.#current?.findRead()) ?? null;
     const names = await readdir(folder).catch(() => []);
     const found: { readonly file: GrowingFile; readonly mtimeMs: number }[] = [];
+    let isKnown = own !== null;
     for (const each of names) {
       if (each === name || !each.startsWith(name)) continue;
       const file = await GrowingFile.open(join(folder, each), this.#following).catch(() => null);
       if (file === null) continue;
+      if (await this.#isCompressed(file.file)) isKnown = true;
       const place = await file.findRead().catch(() => null);
+      if (place !== null) isKnown = true;
       const isRest = place !== null && place.position < file.size && place.partition !== own?.partition;
       if (isRest) found.push({ file, mtimeMs: (await stat(file.file)).mtimeMs });
       else await file.close();
@@ -52,23 +58,63 @@ export class FollowedPath {
       this.#following.onNotice(
         `${file.file} was ${this.path} when its beginning was read: it is read to its end first.`,
       );
+    if (!isKnown && this.#following.known.positions.size > 0)
+      this.#following.onNotice(
+        `Neither ${this.path} nor a file beside it is one that the table has a part of. If one that was here before has more than was read of it, name it, too, before ${this.path}.`,
+      );
+  }
+
+  /**
+   * Opens what is at the path now, if it is another file than before: from then on it is read whatever it is renamed to. It may be called while pieces are read.
+   * @throws INPUT_UNREADABLE
+   */
+  look(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
   }
 
   /** What has come since it was asked last: of files that were renamed first. @throws INPUT_UNREADABLE as {@link GrowingFile.pieces} */
   async *pieces(): AsyncGenerator<FilePiece, void, undefined> {
-    for (const file of this.#renamed) yield* this.#piecesOfRenamed(file);
+    const renamed = this.#renamed;
+    await this.look();
+    for (const file of this.files) yield* renamed.includes(file) ? this.#piecesOfRenamed(file) : file.pieces();
+  }
+
+  /** Tells of files that were renamed and of which the table has nothing: the next run does not know that they were here. */
+  async tellUnread(committed: SourcePositions): Promise<void> {
+    await this.look().catch(() => undefined);
+    for (const file of this.#renamed) {
+      if ((committed.get(file.partition ?? '') ?? 0n) > 0n || (await file.isEmpty())) continue;
+      this.#following.onNotice(
+        `The table has nothing of a file that was ${this.path} and was renamed: name it, too, before ${this.path}.`,
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#looking?.catch(() => undefined);
+    for (const file of this.files) await file.close();
+  }
+
+  async #look(): Promise<void> {
     const id = await idAt(this.path);
     if (this.#current !== null && this.#current.id !== id) {
-      yield* this.#current.pieces();
       this.#renamed = [...this.#renamed, this.#current];
       this.#current = null;
     }
     if (this.#current === null && id !== null) this.#current = await GrowingFile.open(this.path, this.#following);
-    if (this.#current !== null) yield* this.#current.pieces();
   }
 
-  async close(): Promise<void> {
-    for (const file of this.files) await file.close();
+  /** Whether a file is the compressed one of which the table has a part; tells of what it lacks. */
+  async #isCompressed(file: string): Promise<boolean> {
+    const rest = await compressedRest(file, this.#following.known).catch(() => null);
+    if (rest !== null && rest.bytes > 0n)
+      this.#following.onNotice(
+        `${file} has ${rest.bytes} bytes, behind byte ${rest.position} when it is decompressed, that the table lacks: they are not read. Decompress it, and name it, too, before ${this.path}.`,
+      );
+    return rest !== null;
   }
 
   /** Whoever writes may hold a renamed file open for a while. */

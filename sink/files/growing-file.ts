@@ -1,5 +1,5 @@
 /** A file that others write to, held open: it stays the same one while it is renamed, and a new one if it is truncated or rewritten in place. */
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { SourceRange } from '../source-position.js';
 import { beginsWith, bytesAt, FileMark, type FilePlace, firstDigestOf, placeIn } from './file-identity.js';
@@ -39,12 +39,14 @@ export class GrowingFile {
   #place: FilePlace | null = null;
   /** Size and times when it was read to its end. */
   #seen = '';
-  #size = 0n;
+  #size: bigint;
   #changedMs = performance.now();
   #isWaiting = false;
 
-  private constructor(file: string, id: string, handle: FileHandle, following: Following) {
-    [this.file, this.id, this.#handle, this.#following] = [file, id, handle, following];
+  private constructor(file: string, found: BigIntStats, handle: FileHandle, following: Following) {
+    [this.file, this.#handle, this.#following] = [file, handle, following];
+    this.id = `${found.dev}:${found.ino}`;
+    this.#size = found.size;
   }
 
   /** @returns null: there is none. @throws INPUT_UNREADABLE */
@@ -56,7 +58,7 @@ export class GrowingFile {
     });
     if (handle === null) return null;
     const found = await handle.stat({ bigint: true });
-    if (found.isFile()) return new GrowingFile(file, `${found.dev}:${found.ino}`, handle, following);
+    if (found.isFile()) return new GrowingFile(file, found, handle, following);
     await handle.close();
     throw unreadable(`${file} is not a file; only files can be followed.`);
   }
@@ -69,6 +71,10 @@ export class GrowingFile {
   /** Bytes that it had when it was looked at last. */
   get size(): bigint {
     return this.#size;
+  }
+
+  async isEmpty(): Promise<boolean> {
+    return (await this.#handle.stat()).size === 0;
   }
 
   /** Milliseconds for which nothing has changed in it. */

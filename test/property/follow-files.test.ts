@@ -18,6 +18,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('append half a line' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('append much' as const) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('read' as const) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('look' as const) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('commit' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('rotate' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('rotate, and create later' as const) }) },
@@ -151,6 +152,12 @@ class World {
     expect(new Set(lines).size, `twice in ${lines.join(' ')}`).toBe(lines.length);
   }
 
+  /** What is there is read, whatever becomes of its name. */
+  async look(): Promise<void> {
+    await (await this.#follow()).look();
+    if (this.#current !== null) this.#current.isSeen = true;
+  }
+
   commit(): void {
     this.#committed = copyOf(this.#read);
   }
@@ -210,6 +217,7 @@ test(
               if (each.do === 'append half a line') world.appendHalf();
               if (each.do === 'append much') world.appendMuch();
               if (each.do === 'read') await world.read();
+              if (each.do === 'look') await world.look();
               if (each.do === 'commit') world.commit();
               if (each.do === 'rotate') world.rotate(true);
               if (each.do === 'rotate, and create later') world.rotate(false);

@@ -44,6 +44,17 @@ function following(sink: IcebergSink, maxLines: number) {
   return { files, notices, stop };
 }
 
+/** @returns what lets it go on */
+function holdNextCommit(world: SinkWorld): () => void {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  world.faults.push(async (commit) => {
+    await released;
+    return await commit();
+  });
+  return release;
+}
+
 const soon = { interval: 20, timeout: 20_000 };
 
 test('a file whose lines wait for their batch is known to the table: after a crash and a rotation its rest is read', async () => {
@@ -67,4 +78,51 @@ test('a file whose lines wait for their batch is known to the table: after a cra
   await second.files.close();
   expect(await world.ids()).toEqual(upTo(8));
   expect(second.notices).toEqual([expect.stringContaining(`${file}.1 was ${file}`)]);
+});
+
+test('files that are rotated while a commit hangs are opened meanwhile, and read in their order', async () => {
+  const world = await SinkWorld.open(engine);
+  writeFileSync(file, lines(0, 4));
+  const sink = await world.sink();
+  const release = holdNextCommit(world);
+  const { files, stop, notices } = following(sink, 2);
+  await expect.poll(() => files.progress().pendingBatches, soon).toBe(1);
+  const lag = (...parts: readonly string[]) =>
+    expect.poll(() => files.progress().lagBytes, soon).toBe(BigInt(parts.join('').length));
+  renameSync(file, `${file}.1`);
+  writeFileSync(file, lines(4, 7));
+  await lag(lines(0, 4), lines(4, 7));
+  renameSync(file, `${file}.2`);
+  writeFileSync(file, lines(7, 9));
+  await lag(lines(0, 4), lines(4, 7), lines(7, 9));
+  release();
+  await expect.poll(() => files.progress().bufferedRecords + Number(files.progress().committedRows), soon).toBe(9);
+  await stop();
+  await sink.close();
+  await files.close();
+  expect(await world.ids()).toEqual(upTo(9));
+  expect(notices).toEqual([]);
+});
+
+test('a run that ends with a renamed file that it has not read says so', async () => {
+  const world = await SinkWorld.open(engine);
+  writeFileSync(file, lines(0, 4));
+  const sink = await world.sink();
+  const release = holdNextCommit(world);
+  const { files, stop, notices } = following(sink, 2);
+  await expect.poll(() => files.progress().pendingBatches, soon).toBe(1);
+  renameSync(file, `${file}.1`);
+  writeFileSync(file, lines(4, 7));
+  await expect.poll(() => files.progress().lagBytes, soon).toBe(BigInt(lines(0, 7).length));
+  renameSync(file, `${file}.2`);
+  writeFileSync(file, '');
+  const stopped = stop();
+  release();
+  await stopped;
+  await sink.close();
+  await files.close();
+  expect(await world.ids()).toEqual([0, 1]);
+  expect(notices).toEqual([
+    `The table has nothing of a file that was ${file} and was renamed: name it, too, before ${file}.`,
+  ]);
 });

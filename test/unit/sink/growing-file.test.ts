@@ -1,7 +1,8 @@
 /** A file that is truncated while it is read, or renamed away with half a line. */
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { FollowedPath } from '../../../sink/files/followed-path.js';
 import type { Following } from '../../../sink/files/growing-file.js';
@@ -112,6 +113,52 @@ it('that was renamed while nobody looked is found by what it holds, and read bef
   expect(notices).toEqual([`${file}.1 was ${file} when its beginning was read: it is read to its end first.`]);
   expect(await read(again)).toEqual([line(1), line(2)]);
   await again.close();
+});
+
+it('is held open from the first look, so that it is read though it is renamed before', async () => {
+  const path = new FollowedPath(file, following(Infinity));
+  writeFileSync(file, line(0));
+  await path.look();
+  renameSync(file, `${file}.1`);
+  writeFileSync(file, line(1) + line(2));
+  await path.look();
+  renameSync(file, `${file}.2`);
+  writeFileSync(file, line(3));
+  expect(await read(path)).toEqual([line(0), line(1) + line(2), line(3)]);
+  expect(notices).toEqual([]);
+  await path.close();
+});
+
+it('that was compressed while nobody looked is named, with what was not read of it', async () => {
+  const before = following(Infinity);
+  const path = new FollowedPath(file, before);
+  writeFileSync(file, line(0) + line(1));
+  await read(path);
+  await path.close();
+  const start = async () => {
+    const again = new FollowedPath(file, { ...before, read: new Map() });
+    await again.findRenamed();
+    await again.close();
+  };
+  appendFileSync(file, line(2));
+  writeFileSync(`${file}.1.gz`, gzipSync(readFileSync(file)));
+  writeFileSync(file, line(3));
+  await start();
+  const [known, rest] = [line(0).length + line(1).length, line(2).length];
+  expect(notices).toEqual([
+    `${file}.1.gz has ${rest} bytes, behind byte ${known} when it is decompressed, that the table lacks: they are not read. Decompress it, and name it, too, before ${file}.`,
+  ]);
+  // One that was read to its end, one that is another, and one that is none.
+  writeFileSync(`${file}.1.gz`, gzipSync(line(0) + line(1)));
+  writeFileSync(`${file}.2.gz`, gzipSync(line(7)));
+  writeFileSync(`${file}.3.gz`, 'none');
+  await start();
+  expect(notices).toHaveLength(1);
+  rmSync(`${file}.1.gz`);
+  await start();
+  expect(notices.slice(1)).toEqual([
+    `Neither ${file} nor a file beside it is one that the table has a part of. If one that was here before has more than was read of it, name it, too, before ${file}.`,
+  ]);
 });
 
 it('is followed under two names as one', async () => {
