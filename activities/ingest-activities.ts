@@ -34,7 +34,9 @@ async function write(
   howLong: HowLong,
 ): Promise<{ readonly isThrough: boolean; readonly counts: IngestCounts }> {
   const { log } = Context.current();
-  const onNotice = (text: string): void => log.warn(text);
+  const onNotice = (text: string): void => {
+    log.warn(text);
+  };
   const { sink, source } = await openIngestSource(project, request, ownAttempt(), { ...howLong, onNotice });
   try {
     const isThrough = await readThenClose(sink, () => source.read());
