@@ -1,6 +1,6 @@
 /** Arrow data as records of a sink. */
 import { randomUUID } from 'node:crypto';
-import type { Schema as ArrowSchema, Table as ArrowTable, Field, RecordBatch } from 'apache-arrow';
+import type { Schema as ArrowSchema, Table as ArrowTable, Field, RecordBatch, Vector } from 'apache-arrow';
 import { type ArrowColumn, arrowColumnTypes, type Connection, copyArrow, quoteIdentifier } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import {
@@ -72,7 +72,7 @@ async function changesForArrow(
   const known = new Map(schema.fields.map((field) => [field.name, field]));
   const present = new Set(given.map((field) => field.name));
   const hasNulls = (column: string): boolean =>
-    !present.has(column) || table.batches.some((batch) => (batch.getChild(column)?.nullCount ?? 0) > 0);
+    !present.has(column) || table.batches.some((batch) => hasNull(batch.getChild(column)));
   return [
     ...schema.fields
       .filter(({ name: column, required }) => required && hasNulls(column))
@@ -85,6 +85,13 @@ async function changesForArrow(
         : [];
     }),
   ];
+}
+
+/** Keys of a dictionary that are no nulls may be those of its nulls. */
+function hasNull(column: Vector | null): boolean {
+  if (column === null || column.nullCount > 0) return column !== null;
+  const mayHave = column.data.some(({ dictionary }) => (dictionary?.nullCount ?? 0) > 0);
+  return mayHave && Array.from(column).includes(null);
 }
 
 async function openArrow(

@@ -41,8 +41,9 @@ import { isLateSql } from '../sql/late-times.js';
 import { quoteIdentifier } from '../sql/sql-text.js';
 import { sqlType } from '../sql/sql-type.js';
 import type { ArrowColumn } from './arrow-column.js';
-import { rangedColumn } from './arrow-ranges.js';
+import { rangedColumn, timeOfDayAt } from './arrow-ranges.js';
 import { ARROW_UUID, EXTENSION_NAME } from './arrow-types.js';
+import { type BytesAt, entriesOf, fixedBytes, hasNulls, validRows, variable } from './arrow-values.js';
 
 /** Rows of one DuckDB chunk. */
 const CHUNK_ROWS = 2048;
@@ -127,8 +128,6 @@ export async function copyColumns(
   });
 }
 
-const hasNulls = ({ nullCount, children }: Data): boolean => nullCount > 0 || children.some(hasNulls);
-
 const hasZone = (timezone: string | null | undefined): boolean => (timezone ?? '') !== '';
 
 function refuseSameNames(fields: readonly Field[], what: string): void {
@@ -181,10 +180,11 @@ function writeColumn(vector: RawVector, plan: ColumnPlan, data: Data, start: num
 }
 
 function writeValidity(vector: RawVector, data: Data, start: number, count: number): void {
-  if (data.nullCount === 0) return;
+  const isValid = validRows(data);
+  if (isValid === null) return;
   const bits = new Uint8Array(Math.ceil(count / 64) * 8);
   for (let row = 0; row < count; row += 1) {
-    if (data.getValid(start + row)) bits[row >> 3] = (bits[row >> 3] as number) | (1 << (row & 7));
+    if (isValid(start + row)) bits[row >> 3] = (bits[row >> 3] as number) | (1 << (row & 7));
   }
   duckdb.vector_ensure_validity_writable(vector);
   duckdb.copy_data_to_vector_validity(vector, 0, bits.buffer, 0, bits.byteLength);
@@ -216,12 +216,12 @@ function single(type: DuckDBType, iceberg: IcebergType, at: BytesAt, checked?: C
     type,
     iceberg,
     write: (vector, data, start, count) => {
-      const bytesAt = at(data);
+      const [bytesAt, isValid] = [at(data), validRows(data)];
       const check = checked?.(data, start, count);
       const strings = new Uint8Array(count * STRING_BYTES);
       const long: number[] = [];
       for (let row = 0; row < count; row += 1) {
-        if (!data.getValid(start + row)) continue;
+        if (isValid !== null && !isValid(start + row)) continue;
         const bytes = bytesAt(start + row);
         check?.(bytes);
         if (bytes.length > INLINE_BYTES) {
@@ -252,28 +252,16 @@ const utf8 =
     return (bytes) => {
       // Texts one after the other are each a text if none begins within a character.
       const isText = areTexts ? ((bytes[0] ?? 0) & CONTINUATION_MASK) !== CONTINUATION : isUtf8(bytes);
-      if (!isText)
-        throw new MoraineError('TYPE_MISMATCH', `The column ${JSON.stringify(name)} has a text that is not UTF-8.`);
+      if (!isText) throw notUtf8(name);
     };
   };
 
+function notUtf8(name: string): MoraineError {
+  return new MoraineError('TYPE_MISMATCH', `The column ${JSON.stringify(name)} has a text that is not UTF-8.`);
+}
+
 /** Bytes of a character after its first one. Source: RFC 3629. */
 const [CONTINUATION_MASK, CONTINUATION] = [0xc0, 0x80];
-
-type BytesAt = (data: Data) => (row: number) => Uint8Array;
-
-const variable: BytesAt = (data) => {
-  const offsets = data.valueOffsets as Int32Array | BigInt64Array;
-  const values = data.values as Uint8Array;
-  return (row) => values.subarray(Number(offsets[row]), Number(offsets[row + 1]));
-};
-
-const fixedBytes =
-  (width: number): BytesAt =>
-  (data) => {
-    const values = data.values as Uint8Array;
-    return (row) => values.subarray(row * width, (row + 1) * width);
-  };
 
 /** Arrow has the bytes of a uuid in order; DuckDB a little-endian 128-bit integer with the highest bit flipped. */
 const uuids: ColumnPlan = {
@@ -305,17 +293,38 @@ const booleans: ColumnPlan = {
   },
 };
 
-/** Dictionary values as text, looked up once for each key. */
+/** Days in milliseconds. */
+function wholeDays(name: string): ColumnPlan {
+  const plan = fixed(TIMESTAMP_MS, 8, { kind: 'date' });
+  const write: ColumnPlan['write'] = (vector, data, start, count) => {
+    const [isValid, hasTime] = [validRows(data), timeOfDayAt(data)];
+    for (let row = start; row < start + count; row += 1)
+      if (hasTime(row) && isValid?.(row) !== false)
+        throw new MoraineError(
+          'TYPE_MISMATCH',
+          `The column ${JSON.stringify(name)} of days (date64) has one with a time of day. Make it a column of timestamps.`,
+        );
+    plan.write(vector, data, start, count);
+  };
+  return { ...plan, write };
+}
+
+/** Dictionary values as text, looked at once for each key. */
 function dictionary(name: string, type: DataType): ColumnPlan {
   if (!DataType.isDictionary(type) || !DataType.isUtf8(type.dictionary as DataType)) throw unsupported(name, type);
-  const encoder = new TextEncoder();
   return single(VARCHAR, { kind: 'string' }, (data) => {
-    const values = data.dictionary as Vector;
-    const texts: Uint8Array[] = Array.from({ length: values.length }, (_, index) =>
-      encoder.encode(String(values.get(index))),
-    );
-    const keys = data.values as Int32Array;
-    return (row) => texts[Number(keys[row])] as Uint8Array;
+    const entryAt = entriesOf(data.dictionary as Vector);
+    const texts = new Map<number, Uint8Array>();
+    const keys = data.values as ArrayLike<number | bigint>;
+    return (row) => {
+      const key = Number(keys[row]);
+      const known = texts.get(key);
+      if (known !== undefined) return known;
+      const text = entryAt(key);
+      if (!isUtf8(text)) throw notUtf8(name);
+      texts.set(key, text);
+      return text;
+    };
   });
 }
 
@@ -334,7 +343,7 @@ function planColumn(name: string, field: Field, nextId: () => number): ColumnPla
     return fixed(DECIMAL(38, scale), 16, { kind: 'decimal', precision, scale });
   }
   if (DataType.isDate(type)) {
-    return type.unit === DateUnit.DAY ? fixed(DATE, 4, { kind: 'date' }) : fixed(TIMESTAMP_MS, 8, { kind: 'date' });
+    return type.unit === DateUnit.DAY ? fixed(DATE, 4, { kind: 'date' }) : wholeDays(name);
   }
   if (DataType.isTime(type)) return timePlan(name, type);
   if (DataType.isTimestamp(type)) return timestampPlan(type.unit, type.timezone);

@@ -6,6 +6,7 @@ import {
   DateDay,
   DateMillisecond,
   Decimal,
+  Dictionary,
   Field,
   FixedSizeBinary,
   Float32,
@@ -86,6 +87,11 @@ const decimals = (scale: number, precision: number, ...values: number[]): Vector
 };
 const stamps = (unit: TimeUnit, zone: string | null, ...values: bigint[]) =>
   longs(new Timestamp(unit, zone), ...values);
+const dictionaryOf = (entries: readonly (string | null)[], ...keys: number[]): Vector => {
+  const type = new Dictionary(new Utf8(), new Int32());
+  const [dictionary, data] = [vectorFromArray(entries, new Utf8()), Int32Array.from(keys)];
+  return new Vector([makeData({ type, length: keys.length, nullCount: 0, data, dictionary })]);
+};
 const { SECOND, MILLISECOND, MICROSECOND, NANOSECOND } = TimeUnit;
 
 const CASES: Readonly<
@@ -98,6 +104,13 @@ const CASES: Readonly<
     'string',
     vectorFromArray(['a', null, 'c'], new Utf8()),
     ['a', 'c'],
+    'MISSING_REQUIRED',
+    'null',
+  ],
+  'a key of a null in a dictionary': [
+    'string',
+    dictionaryOf(['a', null, 'c, of more than twelve bytes'], 0, 1, 2),
+    ['a', 'c, of more than twelve bytes'],
     'MISSING_REQUIRED',
     'null',
   ],
@@ -199,6 +212,21 @@ const CASES: Readonly<
     'INVALID_TIME',
     '4611686018427387904',
   ],
+  'a day in milliseconds with a time of day': [
+    'date',
+    longs(new DateMillisecond(), -86_400_000n, 43_200_000n, 86_400_000n),
+    ['1969-12-31', '1970-01-02'],
+    'INVALID_TIME',
+    '43200000',
+  ],
+  'a day in milliseconds with a time of day, before 1970': [
+    'date',
+    // What `date -u -d 0001-01-01 +%s` and `date -u -d 9999-12-31 +%s` give.
+    longs(new DateMillisecond(), -62_135_596_800_000n, -62_135_596_800_001n, 253_402_214_400_000n),
+    ['0001-01-01', '9999-12-31'],
+    'INVALID_TIME',
+    '-62135596800001',
+  ],
   'a negative time of day': [
     'time',
     longs(new TimeMicrosecond(), 0n, -1n, 86_399_999_999n),
@@ -283,6 +311,60 @@ test.each(Object.entries(CASES))(
     expect([error.code, error.message]).toEqual(['TYPE_MISMATCH', expect.stringContaining('column "v": ')]);
   },
 );
+
+test('a null in a dictionary is one wherever its key stands, and what no key stands for is nothing', async () => {
+  const lab = await world(
+    {
+      'v!': 'string',
+      list: { type: 'list', 'element-id': 9, 'element-required': false, element: 'string' },
+    },
+    { evolveSchema: true },
+  );
+  const isRequired = async (name: string) =>
+    currentSchema((await lab.load('t')).metadata).fields.find((field) => field.name === name)?.required;
+  const listOf = (elements: Vector): Vector => {
+    const type = new List(new Field('element', elements.type, true));
+    return new Vector([
+      makeData({ type, length: 1, nullCount: 0, valueOffsets: Int32Array.of(0, 3), child: elements.data[0] } as never),
+    ]);
+  };
+  const list = listOf(dictionaryOf(['x', null], 1, 0, 1));
+  await lab.write(new Table({ v: dictionaryOf(['a', null], 0), list }));
+  expect([await isRequired('v'), await lab.rows()]).toEqual([true, [['a', '[NULL, x, NULL]']]]);
+  await lab.write(new Table({ v: dictionaryOf(['a', null], 1), list }));
+  expect(await isRequired('v')).toBe(false);
+  expect((await lab.rows()).map(([v]) => v).toSorted()).toEqual(['a', null]);
+});
+
+test('a day in milliseconds inside of a value has no time of day, either', async () => {
+  const type = { type: 'list', 'element-id': 9, 'element-required': false, element: 'date' };
+  const { write, rows } = await world({ v: type });
+  const data = (value: bigint) =>
+    new Table({ v: vectorFromArray([[0n, value], null], new List(new Field('element', new DateMillisecond()))) });
+  await write(data(86_400_000n));
+  const error = await failureOf(write(data(86_400_001n)));
+  expect([error.code, error.message]).toEqual([
+    'TYPE_MISMATCH',
+    'The column "v.element" of days (date64) has one with a time of day. Make it a column of timestamps.',
+  ]);
+  expect(await rows()).toEqual([['[1970-01-01, 1970-01-02]'], [null]]);
+});
+
+test('a text of a dictionary that is not UTF-8 is refused', async () => {
+  const values = Uint8Array.of(0x61, 0xff, 0x62);
+  const texts = { type: new Utf8(), length: 2, nullCount: 0, valueOffsets: Int32Array.of(0, 1, 3), data: values };
+  const type = new Dictionary(new Utf8(), new Int32());
+  const keyed = (...keys: number[]): Table => {
+    const [dictionary, data] = [new Vector([makeData(texts)]), Int32Array.from(keys)];
+    return new Table({ v: new Vector([makeData({ type, length: keys.length, nullCount: 0, data, dictionary })]) });
+  };
+  const { write, rows } = await world({ v: 'string' });
+  const error = await failureOf(write(keyed(0, 1)));
+  expect([error.code, error.message]).toEqual(['TYPE_MISMATCH', 'The column "v" has a text that is not UTF-8.']);
+  const other = await world({ v: 'string' });
+  await other.write(keyed(0, 0));
+  expect([await rows(), await other.rows()]).toEqual([[], [['a'], ['a']]]);
+});
 
 test('of many rows those that fit stay in their order, and the positions of the others are known', async () => {
   const { rows, write } = await world({ 'id!': 'int', 'text!': 'string' });
