@@ -22,7 +22,7 @@ export interface ArrowRecordsOptions {
   /** The schema that the rows must have: the same columns in the same order, of the same types, and nulls only where it allows them. */
   readonly schema?: ArrowSchema;
   /**
-   * A row with a value that its column cannot hold, or without one that is required: `fail`, by default, stops before its batch; `drop` counts it and goes on. It goes to the dead letters
+   * A row with a value that its column cannot hold, or without one that is required: `fail`, by default, stops before its batch and names the first; `drop` counts it and goes on. It goes to the dead letters
    * of the sink as JSON. Columns that do not fit stop before the batch in any case.
    */
   readonly badRecords?: 'fail' | 'drop';
@@ -104,11 +104,9 @@ async function openArrow(
   const input = inputOf(await copyArrow(connection, name, table), name);
   const matched = matchRows(input, schema, NAMES);
   const rows = table.batches.reduce((sum, { numRows }) => sum + BigInt(numRows), 0n);
-  const problems = await findMisfits(connection, matched);
   // The copies end with the connection, which is closed when the batch is staged.
-  if (problems.length === 0)
+  if ((await findMisfits(connection, matched)).length === 0)
     return { sql: named(selectSql(matched), schema), rows, rejected: [], close: () => Promise.resolve() };
-  if (options.badRecords !== 'drop') throw new MoraineError('TYPE_MISMATCH', problems.join('\n'));
   const { sql, bad, close } = await judgeRows(connection, matched, input.schema, input.known);
   const { from, partition = 'arrow' } = options;
   const rejected = bad.map(({ row, reason, message, json }): RejectedRecord => {
@@ -116,7 +114,19 @@ async function openArrow(
     const place = position === null ? `row ${row}` : `offset ${position.offset}`;
     return { reason, message: `${partition}, ${place}: ${message}`, raw: Buffer.from(json), position };
   });
+  const [first] = rejected;
+  if (first !== undefined && options.badRecords !== 'drop') {
+    await close();
+    throw rejectionError(first, rejected.length);
+  }
   return { sql: named(sql, schema), rows: rows - BigInt(bad.length), rejected, close };
+}
+
+/** Names the first row that does not fit. */
+function rejectionError({ reason, message, position }: RejectedRecord, count: number): MoraineError {
+  const details = { reason, ...(position === null ? {} : { offset: String(position.offset) }) };
+  const others = count === 1 ? '' : ` (${count} rows do not fit)`;
+  return new MoraineError('TYPE_MISMATCH', `${message}${others}.`, { details });
 }
 
 /** Copied rows, with the columns `mN` and `rN` of those that may have values which are none of their type. */

@@ -308,7 +308,7 @@ test.each(Object.entries(CASES))(
     );
     // The default.
     const error = await failureOf(write(data, {}));
-    expect([error.code, error.message]).toEqual(['TYPE_MISMATCH', expect.stringContaining('column "v": ')]);
+    expect([error.code, error.message]).toEqual(['TYPE_MISMATCH', expect.stringContaining('arrow, row 1: column "v"')]);
   },
 );
 
@@ -394,6 +394,12 @@ test('of many rows those that fit stay in their order, and the positions of the 
       raw: Buffer.from('{"id":107,"text":null}'),
       position: { partition: 'p', offset: 1107n },
     },
+  ]);
+  const failed = await world({ 'id!': 'int', 'text!': 'string' });
+  const error = await failureOf(failed.write(table, { partition: 'p', from: 1000n }));
+  expect([error.message, error.details]).toEqual([
+    'p, offset 1007: column "id": 1099511627776 does not fit int exactly (100 rows do not fit).',
+    { reason: 'OUT_OF_RANGE', offset: '1007' },
   ]);
   const good = Array.from({ length: count }, (_, row) => row).filter((row) => !isBad(row));
   expect(await rows()).toEqual(good.map((row) => [String(row), 'x'.repeat(row % 20)]));

@@ -241,7 +241,7 @@ describe('a batch is refused', () => {
       schemaOf({ id: 'int' }),
       new Table({ id: vectorFromArray([2147483648n]) }),
       'TYPE_MISMATCH',
-      /2147483648 \(long\) does not fit int/,
+      /^arrow, row 0: column "id": 2147483648 does not fit int exactly\.$/,
     ],
     [
       'for nanoseconds in a column of microseconds',
@@ -269,7 +269,7 @@ describe('a batch is refused', () => {
     const error = await failureOf(write(numbers(0, 4).select(['text'])));
     expect([error.code, error.message]).toEqual([
       'TYPE_MISMATCH',
-      expect.stringMatching(/2 nulls, but the column is required/),
+      expect.stringMatching(/^arrow, row 0: column "text" is required, and has no value \(2 rows do not fit\)\.$/),
     ]);
   });
 });
