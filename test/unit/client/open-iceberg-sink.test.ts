@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Field, Int32, Int64, Schema, Table, Utf8, vectorFromArray } from 'apache-arrow';
 import { expect, test } from 'vitest';
+import { parquetReader } from '../../../engine/index.js';
 import { currentSchema, currentSnapshot, defaultSpec } from '../../../iceberg/index.js';
 import {
   arrowRecords,
@@ -11,10 +12,11 @@ import {
   jsonObjects,
   openIcebergSink,
   parseSchema,
+  type RejectedRecord,
 } from '../../../index.js';
 import { openProject } from '../../../project/index.js';
 import { planFiles } from '../../../tables/index.js';
-import { rejectionCode } from '../../support/error-code.js';
+import { failureOf, rejectionCode } from '../../support/error-code.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 
 const SCHEMA = parseSchema({
@@ -82,6 +84,73 @@ test('it creates its table, takes objects, and goes on where the table says when
   await again.close();
   expect(commits).toEqual([1n]);
   expect(await tablesOf(folder)).toEqual(['iot.dead', 'iot.uplinks']);
+});
+
+test('an object with a value that JSON has not is bad, and no other; of zero the sign is kept', async () => {
+  const folder = temporaryFolder();
+  const columns = { n: 'long', d: 'double', at: 'timestamptz', s: 'string' };
+  const fields = Object.entries(columns).map(([name, type], id) => ({ id: id + 1, name, required: false, type }));
+  const schema = parseSchema({ type: 'struct', 'schema-id': 0, fields });
+  const config = { ...configOf(folder), schema, partitionBy: [] };
+  const none = new Date(Number.NaN);
+  const objects = [
+    { n: 0, d: -0 },
+    { n: 1, d: Number.NaN },
+    { n: 2, s: 'NaN,}', d: 'NaN' },
+    { n: 3, at: [{ x: none }] },
+    { n: -0, d: 1e21 },
+    { n: 5, s: Number.NEGATIVE_INFINITY },
+    { n: 6, at: none },
+    { n: 7, s: none },
+    { n: 8, d: -1e-7, at: new Date(-1) },
+  ];
+  const rejected: RejectedRecord[] = [];
+  const opened = await openIcebergSink({ ...config, onCommit: (commit) => rejected.push(...commit.rejected) });
+  const range = { partition: 'p', from: 100n };
+  await opened.sink
+    .writer(0)
+    .writeBatch(jsonObjects(objects, { ...range, badRecords: 'drop' }), { ...range, to: 109n });
+  await opened.close();
+  expect(rejected.map(({ reason, position, raw }) => [reason, position?.offset, Buffer.from(raw).toString()])).toEqual([
+    ['MALFORMED_JSON', 101n, '{"n":1,"d":NaN}'],
+    ['MALFORMED_JSON', 103n, '{"n":3,"at":[{"x":Invalid Date}]}'],
+    ['MALFORMED_JSON', 105n, '{"n":5,"s":-Infinity}'],
+    ['MALFORMED_JSON', 106n, '{"n":6,"at":Invalid Date}'],
+    ['MALFORMED_JSON', 107n, '{"n":7,"s":Invalid Date}'],
+  ]);
+  const project = await openProject({
+    config: { catalogs: { local: { uri: config.catalogUri ?? '', warehouse: config.warehousePath ?? '' } } },
+  });
+  const table = await project.loadTable('iot.uplinks');
+  const { files } = await planFiles(table, { snapshot: currentSnapshot(table.metadata), schema });
+  const engine = await project.engine();
+  // Past our own scan.
+  const rows = await engine.withConnection((connection) =>
+    connection.rows(
+      `SELECT n::VARCHAR, d::VARCHAR, "at"::VARCHAR, s FROM ${parquetReader(files.map(({ file }) => file.filePath))} ORDER BY n, d`,
+    ),
+  );
+  await project.close();
+  expect(rows).toEqual([
+    ['0', '-0.0', null, null],
+    ['0', '1e+21', null, null],
+    ['2', 'nan', null, 'NaN,}'],
+    ['8', '-1e-07', '1969-12-31 23:59:59.999+00', null],
+  ]);
+});
+
+test('an object that is not JSON stops the sink, which names its position', async () => {
+  const opened = await openIcebergSink(configOf(temporaryFolder()));
+  const range = { partition: 'p', from: 7n };
+  const objects = [{ id: 1 }, { id: Number.POSITIVE_INFINITY }];
+  await opened.sink.writer(0).writeBatch(jsonObjects(objects, range), { ...range, to: 9n });
+  const error = await failureOf(opened.sink.flush());
+  expect([error.code, error.message, error.details]).toEqual([
+    'INPUT_UNREADABLE',
+    'p, offset 8: {"id":Infinity} is not JSON.',
+    { reason: 'MALFORMED_JSON', offset: '8' },
+  ]);
+  await failureOf(opened.close());
 });
 
 test('it partitions by columns whose field ids are given, and asks no record for what is derived of them', async () => {
