@@ -12,6 +12,7 @@ import {
   placeOf,
   type RecordMapping,
   readThenClose,
+  requireRegularFiles,
   type SinkCommit,
   type SinkFilesProgress,
   type SourceRange,
@@ -92,6 +93,8 @@ export async function sinkFiles<const Inputs extends readonly SinkInput[]>(
 ): Promise<SinkFilesResult<DeliveryOf<Inputs>>> {
   const { name = DEFAULT_NAME, batchSize = DEFAULT_BATCH, signal } = options;
   requireReadable(inputs, options);
+  const paths = inputs.filter((input) => typeof input === 'string');
+  await requireRegularFiles(paths);
   if (options.create === true) await createMissing(project, tableName, inputs, options);
   let totals = NO_COMMITS;
   const onCommit = (commit: SinkCommit): void => {
@@ -99,7 +102,6 @@ export async function sinkFiles<const Inputs extends readonly SinkInput[]>(
     options.onCommit?.(commit);
   };
   const sink = await openProjectSink(project, tableName, { ...options, name, batchSize, onCommit });
-  const paths = inputs.filter((input) => typeof input === 'string');
   const reading = new Reading(sink, mappingOf(options, options), batchSize);
   await readThenClose(sink, () => (options.follow === true ? reading.follow(paths) : reading.all(inputs)));
   const files = paths.map((file) => ({ file, position: sink.positions.get(reading.partitionOf(file)) ?? 0n }));

@@ -1,5 +1,6 @@
 /** What is promised of the records of a sink is in its results, and in their types. */
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, expectTypeOf, it } from 'vitest';
@@ -15,11 +16,13 @@ import {
   type SinkInput,
   type SinkKafkaResult,
 } from '../../../index.js';
+import { failureOf } from '../../support/error-code.js';
 import { lastingFolder } from '../../support/temp-folder.js';
 
 const lasting = lastingFolder();
 const folder = lasting.path;
 const file = join(folder, 'a.ndjson');
+const other = join(folder, 'other');
 let moraine: Moraine;
 beforeAll(async () => {
   const catalogs = { local: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } };
@@ -74,6 +77,23 @@ it('a file whose last line gets a carriage return and a newline later is read on
     rows.push((await moraine.sinkFiles('iot.t', [crlf])).rows);
   }
   expect(rows).toEqual([1n, 1n, 1n]);
+});
+
+it.each([
+  [() => mkdirSync(other), 'is a folder: name the files in it.'],
+  [
+    () => execFileSync('mkfifo', [other]),
+    'is a pipe or a device, whose records have no positions: give it as standard input (`-`), in a program as a stream.',
+  ],
+])('what is no file is refused before the sink is claimed (%#)', async (make, message) => {
+  make();
+  const before = readdirSync(folder, { recursive: true });
+  for (const follow of [false, true]) {
+    const error = await failureOf(moraine.sinkFiles('iot.t', [file, other], { follow, name: 'other' }));
+    expect([error.code, error.message]).toEqual(['INVALID_ARGUMENT', `${other} ${message}`]);
+  }
+  expect(readdirSync(folder, { recursive: true })).toEqual(before);
+  rmSync(other, { recursive: true });
 });
 
 it('the types of results say it where the inputs are known', () => {
