@@ -48,3 +48,11 @@ function isJson(record: Uint8Array): boolean {
     return false;
   }
 }
+
+const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf);
+
+/** The bytes of a source from its beginning, without the byte order mark that may be there: it is of no record. */
+export function withoutMark(bytes: Buffer): Buffer {
+  const { length } = BYTE_ORDER_MARK;
+  return bytes.subarray(0, length).equals(BYTE_ORDER_MARK) ? bytes.subarray(length) : bytes;
+}

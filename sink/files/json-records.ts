@@ -12,7 +12,7 @@ import {
 import { type ErrorCode, MoraineError } from '../../errors/index.js';
 import { type IcebergType, type Schema, type SchemaChange, typeToString } from '../../iceberg/index.js';
 import type { OpenedRecords, RejectedRecord, SinkRecords } from '../sink-records.js';
-import { isBlank, jsonLine, jsonLines } from './json-line.js';
+import { isBlank, jsonLine, jsonLines, withoutMark } from './json-line.js';
 import { changesForMisfits } from './json-schema-changes.js';
 import { jsonTextOf, objectOf, valueAt } from './json-value.js';
 import { type KeptColumns, requireKept, withKept } from './kept-records.js';
@@ -84,14 +84,20 @@ const CODES = {
 type Reason = keyof typeof CODES;
 
 /** Records of lines; the schema is that of the table when their batch is staged. */
-export function jsonRecords(lines: RecordLines, mapping: RecordMapping): SinkRecords {
-  const { bytes, count } = lines;
+export function jsonRecords(given: RecordLines, mapping: RecordMapping): SinkRecords {
+  const lines = given.records === undefined && given.from === 0n ? unmarked(given) : given;
   return {
-    count,
-    bytes: bytes.length,
+    count: lines.count,
+    bytes: lines.bytes.length,
     open: (connection, schema) => openLines(connection, schema, lines, mapping),
     changes: (connection, schema) => changesForLines(connection, schema, lines, mapping),
   };
+}
+
+/** Lines from the beginning of their source; the first record begins behind a byte order mark. */
+function unmarked(lines: RecordLines): RecordLines {
+  const bytes = withoutMark(lines.bytes);
+  return { ...lines, bytes, from: BigInt(lines.bytes.length - bytes.length) };
 }
 
 /** Lines judged. */
@@ -227,7 +233,6 @@ interface Bad extends Omit<BadRecord, 'problem'> {
 }
 
 const SPACE = 0x20;
-const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf);
 
 /** Lines to be judged, and those that are bad already: these are blank. */
 interface Readable {
@@ -236,13 +241,10 @@ interface Readable {
   readonly omitted: readonly bigint[];
 }
 
-/** The lines with those blanked that are no UTF-8, and a byte order mark at the beginning of the source. */
-function readable({ bytes, from, records }: RecordLines): Readable {
-  const beginsFile = records === undefined && from === 0n;
-  const hasMark = beginsFile && bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
-  if (!hasMark && isUtf8(bytes)) return { text: bytes, invalid: [], omitted: [] };
+/** The lines with those blanked that are no UTF-8. */
+function readable({ bytes }: RecordLines): Readable {
+  if (isUtf8(bytes)) return { text: bytes, invalid: [], omitted: [] };
   const text = Buffer.from(bytes);
-  if (hasMark) text.fill(SPACE, 0, BYTE_ORDER_MARK.length);
   const invalid: Bad[] = [];
   for (const { line, start, end } of linesOf(text)) {
     if (isUtf8(text.subarray(start, end))) continue;

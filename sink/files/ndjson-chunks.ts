@@ -1,6 +1,7 @@
 /** JSON Lines files in pieces of whole lines, each with its place in the file. */
 import { open } from 'node:fs/promises';
 import { MoraineError } from '../../errors/index.js';
+import { withoutMark } from './json-line.js';
 
 /** Whole lines of a file. */
 export interface Chunk {
@@ -118,7 +119,7 @@ export async function* chunks(
   if (lines > 0) yield chunkOf(unread.takeLines(), lines);
   if (unread.length === 0 || onPart === null) return;
   const last = unread.takeAll();
-  if (isObject(last)) yield chunkOf(last, 1);
+  if (isObject(at === 0n ? withoutMark(last) : last)) yield chunkOf(last, 1);
   else onPart(at);
 }
 

@@ -232,6 +232,36 @@ describe('a record', () => {
     expect([rows.map(([id]) => id), rejected]).toEqual([['1', '2', '3'], []]);
   });
 
+  it('has no byte order mark, whatever becomes of it, where its source begins with one', async () => {
+    const text = '\ufeff{"id":"x"}\n{"id":1}\n';
+    const { rows, rejected } = await read(text, schemaOf({ id: 'long', raw: 'string', error: 'string' }), {
+      ...{ raw: 'raw', error: 'error', badRecords: undefined },
+    });
+    expect([rows, rejected]).toEqual([
+      [
+        ['1', '{"id":1}', null],
+        [null, '{"id":"x"}', 'WRONG_TYPE: a.ndjson, byte 3: column "id": "x" does not fit long exactly'],
+      ],
+      [],
+    ]);
+    const seen: string[] = [];
+    const transform = (record: Uint8Array) => {
+      seen.push(Buffer.from(record).toString());
+      return JSON.stringify({ id: (JSON.parse(seen.at(-1) ?? '') as { id: unknown }).id === 'x' ? 7 : 8 });
+    };
+    const made = await read(text, schemaOf({ id: 'long', raw: 'string' }), { transform, raw: 'raw' });
+    expect([made.rows, made.rejected]).toEqual([
+      [
+        ['7', '{"id":"x"}'],
+        ['8', '{"id":1}'],
+      ],
+      [],
+    ]);
+    expect(seen).toEqual(['{"id":"x"}', '{"id":1}']);
+    const later = await read(text, READINGS, {}, 8n);
+    expect(later.rejected.map(([reason, , offset]) => [reason, offset])).toEqual([['MALFORMED_JSON', 8n]]);
+  });
+
   it('has its columns at declared paths, points in time as numbers, and the rest as JSON', async () => {
     const schema = schemaOf({
       'device_id!': 'string',

@@ -70,6 +70,13 @@ it('goes on behind a last line that gets a carriage return and a newline as its 
   expect(await refusal(7n)).toContain('no line that begins at byte 7');
 });
 
+it('takes a last line for whole though a byte order mark is before it, if the file begins there', async () => {
+  writeFileSync(file, '\ufeff{"a":1}');
+  expect(await read(0n)).toEqual([['\ufeff{"a":1}', 1, 0n, 10n]]);
+  writeFileSync(file, '{"a":1}\n\ufeff{"a":2}');
+  expect(await refusal(0n)).toContain('FILE ends within the record at byte 8: ');
+});
+
 it('refuses positions at which no line begins', async () => {
   writeFileSync(file, '{"a":1}\n{"a":2}\n');
   expect(await refusal(10n)).toBe(
