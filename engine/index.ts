@@ -33,6 +33,7 @@ export {
   type ReadInputOptions,
   readInput,
 } from './input/read-input.js';
+export { recordObjects } from './input/record-objects.js';
 export { pointInTimeSql } from './input/text-value.js';
 export { loadRows } from './input/value-rows.js';
 export { jsonOrNullSql } from './output/json-text.js';

@@ -125,7 +125,8 @@ const at = (json: string, index: number): string => `json_extract(${json}, '/${i
 export const jsonElements = (json: string): string => `from_json(${json}, '["JSON"]')`;
 const shown = (json: string): string => `left((${json})::VARCHAR, ${SHOWN_CHARACTERS})`;
 
-/** SQL for an object's value of a key. JSON pointers (RFC 6901) can name every key. */
-export function jsonMember(json: string, name: string): string {
-  return `json_extract(${json}, ${quoteLiteral(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`)})`;
+/** SQL for the value of a key of an object, or of a key of the object that this is, and so on. JSON pointers (RFC 6901) can name every key. */
+export function jsonMember(json: string, ...keys: readonly string[]): string {
+  const pointer = keys.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+  return `json_extract(${json}, ${quoteLiteral(pointer.join(''))})`;
 }

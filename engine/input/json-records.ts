@@ -10,6 +10,7 @@ import { jsonColumn } from './input-json.js';
 import { misfitSql } from './input-misfits.js';
 import { jsonMember, jsonText } from './input-nested.js';
 import { hasOtherThanDoublesSql, quotedNumbersSql, withNumbersKeptSql } from './json-numbers.js';
+import { type RecordObject, recordObjects } from './record-objects.js';
 
 /** How a point in time is written: ISO 8601, or a whole number since 1970. */
 export const RECORD_TIMES = ['iso', 'epoch_s', 'epoch_ms', 'epoch_us'] as const;
@@ -20,7 +21,7 @@ export interface RecordColumn {
   readonly name: string;
   readonly type: IcebergType;
   readonly required: boolean;
-  /** Keys to its value, from the record inwards; null: it has what no other column takes, as JSON. */
+  /** Keys to its value, from the record inwards; null: it has what no other column takes, as JSON, an empty object of nothing if it is required. */
   readonly path: readonly string[] | null;
   readonly time: RecordTime;
 }
@@ -91,12 +92,15 @@ export function goodRowsSql(table: string, columns: readonly RecordColumn[]): st
  * them need is computed once.
  */
 function judgedSql(path: string, columns: readonly RecordColumn[], allowsExtra: boolean): string {
-  const heads = [...new Set(columns.flatMap(({ path: keys }) => keys?.slice(0, 1) ?? []))];
-  const values = columns.map((column, index) => valueOf(column, heads, `x${index}`));
+  const objects = recordObjects(columns);
+  const values = columns.map((column, index) => valueOf(column, objects, `x${index}`));
   const members = values.map(({ member }, index) => `${member} AS x${index}`);
-  const placed = `SELECT n, j, o, q, ${['problem', ...members].join(', ')} FROM (${parsedSql(path, heads, allowsExtra)})`;
+  const placed = `SELECT n, j, o, q, ${['problem', ...members].join(', ')} FROM (${parsedSql(path, objects, allowsExtra)})`;
   const typedValues = values.map(({ sql }, index) => `${sql} AS c${index}`);
   const valued = `SELECT *, ${typedValues.join(', ')} FROM (${placed})`;
+  const blocked = objects.slice(1).map(({ path: keys, column }) => {
+    return `WHEN json_type(${jsonAt('o', keys)}) NOT IN ('OBJECT', 'NULL') THEN 'VALUE_MISFIT:${column}'`;
+  });
   const cases = values.flatMap(({ misfit }, index) => {
     const isMissing = `x${index} IS NULL OR x${index}::VARCHAR = 'null'`;
     return [
@@ -106,7 +110,7 @@ function judgedSql(path: string, columns: readonly RecordColumn[], allowsExtra: 
       ...(misfit === undefined ? [] : [`WHEN ${misfit(`c${index}`)} THEN 'VALUE_MISFIT:${index}'`]),
     ];
   });
-  const problem = `CASE WHEN problem IS NOT NULL THEN problem ${cases.join(' ')} END`;
+  const problem = `CASE WHEN problem IS NOT NULL THEN problem ${[...blocked, ...cases].join(' ')} END`;
   return `SELECT n, ${[`${problem} AS problem`, ...columns.map((_, index) => `c${index}`)].join(', ')} FROM (${valued})`;
 }
 
@@ -114,22 +118,28 @@ function judgedSql(path: string, columns: readonly RecordColumn[], allowsExtra: 
  * Lines that are not empty: `n`, `problem` of the record as a whole, its text `j`, and the struct `o` of its members as JSON. Of records with numbers that the
  * parser would round `q` is the struct with all numbers as strings; null for others.
  */
-function parsedSql(path: string, heads: readonly string[], allowsExtra: boolean): string {
+function parsedSql(path: string, objects: readonly RecordObject[], allowsExtra: boolean): string {
+  const heads = objects[0]?.keys ?? [];
   const structure = quoteLiteral(`{${heads.map((head) => `${JSON.stringify(head)}:"JSON"`).join(',')}}`);
   const lines = `SELECT unnest(lines) AS line, generate_subscripts(lines, 1) - 1 AS n FROM (SELECT string_split(content, chr(10)) AS lines FROM ${textReader(path)})`;
   const filled = `SELECT n, line, ltrim(line, ' ' || chr(9) || chr(13)) AS text FROM (${lines})`;
   const valid = `SELECT n, line, json_valid(line) AS valid, json_valid(line) AND starts_with(text, '{') AS object FROM (${filled}) WHERE text <> ''`;
   const read = `SELECT n, valid, CASE WHEN object THEN line END AS j, from_json(CASE WHEN object THEN line END, ${structure}) AS o FROM (${valid})`;
+  const inner = objects.slice(1).filter(({ isTaken }) => !isTaken);
+  const keys = ['json_keys(j)', ...inner.map(({ path: at }) => `json_keys(${jsonAt('o', at)})`)];
+  const keyed = `SELECT *, ${keys.map((sql, index) => `${sql} AS k${index}`).join(', ')} FROM (${read})`;
+  const faults = [heads, ...inner.map((object) => object.keys)].map((known, index) => {
+    const extra = `WHEN NOT list_has_all([${known.map(quoteLiteral).join(', ')}]::VARCHAR[], k${index}) THEN 'EXTRA_FIELD'`;
+    return `WHEN list_unique(k${index}) < len(k${index}) THEN 'DUPLICATE_FIELD' ${allowsExtra ? '' : extra}`;
+  });
+  const [own = '', ...inside] = faults;
   // Where as many members are read as there are keys, each key is one of them, once.
   const present = heads.map((head) => `(struct_extract(o, ${quoteLiteral(head)}) IS NOT NULL)::INTEGER`).join(' + ');
-  const keys = 'json_keys(j)';
-  const known = `[${heads.map((head) => quoteLiteral(head)).join(', ')}]::VARCHAR[]`;
-  const extra = allowsExtra ? '' : `WHEN NOT list_has_all(${known}, ${keys}) THEN 'EXTRA_FIELD'`;
+  const faultInside = inside.length === 0 ? 'NULL' : `CASE ${inside.join(' ')} END`;
   const problem = `CASE WHEN NOT valid THEN 'MALFORMED_JSON' WHEN j IS NULL THEN 'NOT_AN_OBJECT'
-    WHEN len(${keys}) = ${present === '' ? '0' : present} THEN NULL
-    WHEN list_unique(${keys}) < len(${keys}) THEN 'DUPLICATE_FIELD' ${extra} END`;
+    WHEN len(k0) = ${present === '' ? '0' : present} THEN ${faultInside} ${own} ELSE ${faultInside} END`;
   const exact = `CASE WHEN ${hasOtherThanDoublesSql('j')} THEN from_json(${quotedNumbersSql('j')}, ${structure}) END`;
-  return `SELECT n, j, o, ${problem} AS problem, ${exact} AS q FROM (${read})`;
+  return `SELECT n, j, o, ${problem} AS problem, ${exact} AS q FROM (${keyed})`;
 }
 
 /** SQL of a column's value. */
@@ -142,9 +152,9 @@ interface RecordValue {
   readonly misfit?: (value: string) => string;
 }
 
-function valueOf(column: RecordColumn, heads: readonly string[], member: string): RecordValue {
-  const { path, type } = column;
-  if (path === null) return { member: 'NULL', sql: restSql(heads) };
+function valueOf(column: RecordColumn, objects: readonly RecordObject[], member: string): RecordValue {
+  const { path, type, required } = column;
+  if (path === null) return { member: 'NULL', sql: restSql(objects, required) };
   const [asRead, exact] = [jsonAt('o', path), jsonAt('q', path)];
   if (isPrimitive(type)) {
     const isNumber = NUMBER_KINDS.has(type.kind);
@@ -179,13 +189,38 @@ export function epochSql(type: PrimitiveType, text: string, time: Exclude<Record
 /** SQL of a value as JSON. */
 function jsonAt(struct: string, [head = '', ...rest]: readonly string[]): string {
   const member = `struct_extract(${struct}, ${quoteLiteral(head)})`;
-  return rest.reduce((json, key) => jsonMember(json, key), member);
+  return rest.length === 0 ? member : jsonMember(member, ...rest);
 }
 
-/** SQL of the fields that no column takes, as the text of an object, with every digit that they have; null if there are none. */
-function restSql(heads: readonly string[]): string {
-  const taken = JSON.stringify(Object.fromEntries(heads.map((head) => [head, null])));
-  const restOf = (json: string): string => `json_merge_patch((${json})::JSON, ${quoteLiteral(taken)}::JSON)::VARCHAR`;
+/** What there is where nothing is left. */
+export const EMPTY_REST = quoteLiteral('{}');
+
+/**
+ * SQL of the fields that no column takes, those inside of objects in these, as the text of an object, with every digit that they have; if there are none, null, or an empty
+ * object where a value is required.
+ */
+function restSql(objects: readonly RecordObject[], required: boolean): string {
+  const [record] = objects;
+  const restOf = (json: string): string => (record === undefined ? json : objectRestSql(json, record, objects));
   const rest = `CASE WHEN q IS NULL THEN ${restOf('j')} ELSE ${withNumbersKeptSql('j', restOf)} END`;
-  return `CASE WHEN problem IS NULL THEN nullif(${rest}, '{}') END`;
+  return `CASE WHEN problem IS NULL THEN ${required ? rest : `nullif(${rest}, ${EMPTY_REST})`} END`;
 }
+
+/** SQL of the text of an object of a record without what columns take, and without objects of which nothing is left. */
+function objectRestSql(record: string, { path, keys }: RecordObject, objects: readonly RecordObject[]): string {
+  const taken = quoteLiteral(JSON.stringify(Object.fromEntries(keys.map((key) => [key, null]))));
+  const own = path.length === 0 ? record : jsonMember(record, ...path);
+  const others = `json_merge_patch((${own})::JSON, ${taken}::JSON)::VARCHAR`;
+  const inner = objects.filter((object) => !object.isTaken && isIn(object.path, path));
+  const parts = inner.map((object) => {
+    const key = quoteLiteral(`${JSON.stringify(object.path.at(-1))}:`);
+    const rest = `${key} || nullif(${objectRestSql(record, object, objects)}, ${EMPTY_REST})`;
+    return `CASE WHEN json_type(${jsonMember(record, ...object.path)}) = 'OBJECT' THEN ${rest} END`;
+  });
+  return parts.length === 0
+    ? others
+    : `'{' || concat_ws(',', ${parts.join(', ')}, nullif((${others})[2:-2], '')) || '}'`;
+}
+
+const isIn = (path: readonly string[], outer: readonly string[]): boolean =>
+  path.length === outer.length + 1 && outer.every((key, depth) => key === path[depth]);

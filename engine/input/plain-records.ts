@@ -6,7 +6,7 @@ import type { IcebergType, PrimitiveType } from '../../iceberg/index.js';
 import { jsonReader } from '../scan/file-readers.js';
 import { quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
 import { sqlType } from '../sql/sql-type.js';
-import { epochSql, type RecordColumn, type RecordOptions } from './json-records.js';
+import { EMPTY_REST, epochSql, type RecordColumn, type RecordOptions } from './json-records.js';
 
 /** Lines that are rows, apart from those that have to be judged. */
 export interface PlainRecords {
@@ -289,7 +289,9 @@ function relationSql(path: string, columns: readonly RecordColumn[], members: re
   const values = columns.map((column, index) => {
     const own = column.path?.length === 1 ? names.get(column.path[0] ?? '') : undefined;
     const value = own === undefined ? undefined : plainForm(column)?.sql(own);
-    return `${value ?? `NULL::${sqlType(column.type)}`} AS c${index}`;
+    // A row by its text has no field that no column takes.
+    const none = column.path === null && column.required ? EMPTY_REST : `NULL::${sqlType(column.type)}`;
+    return `${value ?? none} AS c${index}`;
   });
   return `(SELECT ${values.join(', ')} FROM ${reader} AS input(${[...names.values()].join(', ')}))`;
 }

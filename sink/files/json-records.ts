@@ -8,13 +8,14 @@ import {
   NUMBER_KINDS,
   type RecordColumn,
   type RecordTime,
+  recordObjects,
 } from '../../engine/index.js';
 import { type ErrorCode, MoraineError } from '../../errors/index.js';
-import { type IcebergType, type Schema, type SchemaChange, typeToString } from '../../iceberg/index.js';
+import { type IcebergType, isJsonObject, type Schema, type SchemaChange, typeToString } from '../../iceberg/index.js';
 import type { OpenedRecords, RejectedRecord, SinkRecords } from '../sink-records.js';
 import { isBlank, jsonLine, jsonLines, withoutMark } from './json-line.js';
 import { changesForMisfits } from './json-schema-changes.js';
-import { jsonTextOf, objectOf, valueAt } from './json-value.js';
+import { jsonTextOf, valueAt } from './json-value.js';
 import { type KeptColumns, requireKept, withKept } from './kept-records.js';
 import { NEWLINE } from './ndjson-chunks.js';
 
@@ -24,7 +25,7 @@ export interface RecordMapping extends KeptColumns {
   readonly fields?: Readonly<Record<string, string>> | undefined;
   /** How points in time are written, by column; ISO 8601 unless given. */
   readonly times?: Readonly<Record<string, RecordTime>> | undefined;
-  /** A column of texts for the fields that no other column takes, as JSON. */
+  /** A column of texts for the fields that no other column takes, as JSON: also those beside a path, in the objects that it leads through. */
   readonly rest?: string | undefined;
   /**
    * Makes a JSON object of a record, in UTF-8, before anything else; null leaves the record out. If it throws, the record is bad. Dead letters and messages have the
@@ -354,18 +355,23 @@ function describe(
     case 'DUPLICATE_FIELD':
       return { reason: problem, message: 'a field occurs twice' };
     case 'EXTRA_FIELD': {
-      const heads = new Set(columns.map(({ path }) => path?.[0]));
-      const extra = Object.keys(objectOf(raw)).filter((name) => !heads.has(name));
-      return {
-        reason: problem,
-        message: `no column takes ${shown(extra.map((name) => JSON.stringify(name)).join(', '))}`,
-      };
+      const extra = extraFields(raw, columns).map((path) => JSON.stringify(path.join('.')));
+      return { reason: problem, message: `no column takes ${shown(extra.join(', '))}` };
     }
     case 'MISSING_REQUIRED':
       return { reason: problem, message: `column ${JSON.stringify(column?.name)} is required, and has no value` };
     case 'VALUE_MISFIT':
       return misfitOf(raw, column);
   }
+}
+
+/** Keys to the fields that no column takes. */
+function extraFields(raw: Buffer, columns: readonly RecordColumn[]): readonly (readonly string[])[] {
+  return recordObjects(columns).flatMap(({ path, keys, isTaken }) => {
+    const object = isTaken ? undefined : valueAt(raw, path);
+    const names = isJsonObject(object) ? Object.keys(object) : [];
+    return names.filter((name) => !keys.includes(name)).map((name) => [...path, name]);
+  });
 }
 
 const TIMES: ReadonlySet<IcebergType['kind']> = new Set([...POINTS_IN_TIME, 'date', 'time']);
@@ -376,6 +382,13 @@ function misfitOf(
 ): { readonly reason: Reason; readonly message: string } {
   if (column?.path == null) return { reason: 'WRONG_TYPE', message: 'a value does not fit its column' };
   const { name, type, path, time } = column;
+  const outer = path.slice(1).map((_, depth) => path.slice(0, depth + 1));
+  const blocking = outer.find((keys) => !isJsonObject(valueAt(raw, keys) ?? {}));
+  if (blocking !== undefined) {
+    const found = jsonTextOf(valueAt(raw, blocking) ?? null) ?? 'its value';
+    const message = `column ${JSON.stringify(name)}: ${shown(found)} at ${blocking.join('.')} is no object`;
+    return { reason: 'WRONG_TYPE', message };
+  }
   const value = valueAt(raw, path);
   const text = (value === undefined ? undefined : jsonTextOf(value)) ?? 'its value';
   const isNumber = NUMBER_KINDS.has(type.kind) && (typeof value === 'number' || typeof value === 'bigint');

@@ -90,6 +90,8 @@ async function added(
   const extra = misfits
     .filter(({ problem }) => problem === 'EXTRA_FIELD')
     .map(({ raw }) => Object.fromEntries(Object.entries(objectOf(raw)).filter(([name]) => !heads.has(name))))
+    // One that has fields beside a path only asks for none: no column is named for these.
+    .filter((fields) => Object.keys(fields).length > 0)
     .flatMap((fields) => (canBeColumns(fields, MAX_LEVELS) ? (jsonTextOf(fields) ?? []) : []));
   return await fittingColumns(connection, columns, extra, { left: MAX_PARTS });
 }

@@ -13,7 +13,10 @@ export function objectOf(raw: Buffer): { readonly [key: string]: JsonValue } {
 
 /** The value at a path of a record; undefined: it has none. */
 export function valueAt(raw: Buffer, path: readonly string[]): JsonValue | undefined {
-  return path.reduce<JsonValue | undefined>((json, key) => (isJsonObject(json) ? json[key] : undefined), objectOf(raw));
+  // A path may have the names of what every object has.
+  const memberOf = (json: JsonValue | undefined, key: string): JsonValue | undefined =>
+    isJsonObject(json) && Object.hasOwn(json, key) ? json[key] : undefined;
+  return path.reduce<JsonValue | undefined>(memberOf, objectOf(raw));
 }
 
 /** A value as JSON; undefined where it has a number that no double holds. */

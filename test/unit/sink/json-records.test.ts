@@ -298,8 +298,8 @@ describe('a record', () => {
       ['b', '2026-01-01 00:00:00.123+00', null, null, null],
     ]);
     expect(rejected.map(([reason]) => reason)).toEqual([
-      'MISSING_REQUIRED',
-      'MISSING_REQUIRED',
+      'WRONG_TYPE',
+      'WRONG_TYPE',
       'INVALID_TIME',
       'INVALID_TIME',
       'INVALID_TIME',
@@ -338,6 +338,138 @@ describe('a record', () => {
     ],
   ])('is not read by the mapping %j', async (mapping, code, message) => {
     expect(await failureOf(read('{"id": 1}\n', READINGS, mapping))).toMatchObject({ code, message });
+  });
+});
+
+describe('fields beside a path', () => {
+  const DEVICES = schemaOf({ device_id: 'string', battery: 'long', rest: 'string' });
+  const PATHS = { device_id: 'uplink.device.id', battery: 'uplink.values.battery' };
+
+  it('are kept as JSON in the objects that they are in', async () => {
+    const records: readonly (readonly [record: string, id: string | null, rest: string | null])[] = [
+      [
+        '{"uplink":{"device":{"id":"a","fw":2},"rssi":-3}}',
+        'a',
+        // Not in the order of the record.
+        '{"uplink":{"device":{"fw":2},"rssi":-3}}',
+      ],
+      ['{"uplink":{"device":{"id":"b"},"values":{"battery":1}}}', 'b', null],
+      [
+        '{"uplink":{"device":{"id":"c","x":null,"\\"/~":{}},"values":{}},"n":12345678901234567890.5,"e😀e\u0301":"é"}',
+        'c',
+        '{"uplink":{"device":{"x":null,"\\"/~":{}}},"n":12345678901234567890.5,"e😀e\u0301":"é"}',
+      ],
+      [
+        '{"uplink":{"values":{"battery":9007199254740993,"v":0.10000000000000000555}}}',
+        null,
+        '{"uplink":{"values":{"v":0.10000000000000000555}}}',
+      ],
+      ['{"uplink":null,"a":[1]}', null, '{"a":[1]}'],
+      ['{"uplink":{"device":null,"a":{}}}', null, '{"uplink":{"a":{}}}'],
+      ['{"uplink":{}}', null, null],
+      ['{}', null, null],
+    ];
+    const text = records.map(([record]) => `${record}\n`).join('');
+    const { rows, rejected } = await read(text, DEVICES, { fields: PATHS, rest: 'rest' });
+    expect(rejected).toEqual([]);
+    expect(rows.map(([id, , rest]) => [id, rest])).toEqual(records.map(([, id, rest]) => [id, rest]));
+  });
+
+  it('are extra fields, unless they may be there', async () => {
+    const { fields } = DEVICES;
+    const schema = { ...DEVICES, fields: fields.filter(({ name }) => name !== 'rest') };
+    const text =
+      '{"uplink":{"device":{"id":"a","fw":2},"rssi":-3,"values":{"battery":1}},"n":1}\n' +
+      '{"uplink":{"device":{"id":"b"},"values":{"battery":1}}}\n' +
+      '{"uplink":{"device":{"id":"c","id":"d"}}}\n';
+    const failed = await read(text, schema, { fields: PATHS });
+    expect(failed.rows).toEqual([['b', '1']]);
+    expect(failed.rejected.map(([reason, message]) => [reason, message])).toEqual([
+      ['EXTRA_FIELD', 'a.ndjson, byte 0: no column takes "n", "uplink.rssi", "uplink.device.fw"'],
+      ['DUPLICATE_FIELD', 'a.ndjson, byte 135: a field occurs twice'],
+    ]);
+    const ignored = await read(text, schema, { fields: PATHS, extraFields: 'ignore' });
+    expect(ignored.rows).toEqual([
+      ['a', '1'],
+      ['b', '1'],
+    ]);
+  });
+
+  it('are those of a column that has the whole object', async () => {
+    const point = { type: 'struct', fields: [{ id: 900, name: 'x', required: false, type: 'long' }] };
+    const { rows, rejected } = await read(
+      '{"at":{"x":1}}\n{"at":{"x":2,"y":3}}\n',
+      schemaOf({ at: point, x: 'long' }),
+      { fields: { x: 'at.x' } },
+    );
+    expect(rows).toEqual([["{'x': 1}", '1']]);
+    expect(rejected.map(([reason]) => reason)).toEqual(['WRONG_TYPE']);
+  });
+
+  it.each([
+    ['{"uplink":"oops"}', '"oops" at uplink is no object'],
+    ['{"uplink":{"device":[{"id":"a"}]}}', '[{"id":"a"}] at uplink.device is no object'],
+    ['{"uplink":{"device":false},"n":1}', 'false at uplink.device is no object'],
+  ])('have to be in an object: %s', async (record, message) => {
+    for (const mapping of [{ rest: 'rest' }, { extraFields: 'ignore' } as const]) {
+      const { rows, rejected } = await read(`${record}\n`, DEVICES, { fields: PATHS, ...mapping });
+      expect(rows).toEqual([]);
+      expect(rejected).toEqual([['WRONG_TYPE', `a.ndjson, byte 0: column "device_id": ${message}`, 0n]]);
+    }
+  });
+
+  it('are what a walk through the record finds', { timeout: timeLimit(60_000) }, async () => {
+    type Json = JsonValue | undefined;
+    type Fields = { readonly [key: string]: JsonValue };
+    const isObject = (value: Json): value is Fields =>
+      typeof value === 'object' && value !== null && !Array.isArray(value);
+    const beside = (object: Fields, paths: readonly (readonly string[])[]): Fields =>
+      Object.fromEntries(
+        Object.entries(object).flatMap(([key, value]): [string, JsonValue][] => {
+          const inner = paths.filter(([head]) => head === key).map((path) => path.slice(1));
+          if (inner.length === 0) return [[key, value]];
+          if (inner.some((path) => path.length === 0) || !isObject(value)) return [];
+          const left = beside(value, inner);
+          return Object.keys(left).length === 0 ? [] : [[key, left]];
+        }),
+      );
+    const random = new Random(`beside/${seed ?? 1}`);
+    const some = (chance: number) => random.int(1, 10) <= chance;
+    const objectOf = (depth: number): JsonValue & object =>
+      Object.fromEntries(
+        random.shuffle(['a', 'b', 'c', '/~', 'é']).flatMap((key): [string, JsonValue][] => {
+          if (some(5)) return [];
+          if (depth < 3 && (key === 'a' || key === 'b')) return [[key, some(1) ? null : objectOf(depth + 1)]];
+          // What columns take is text.
+          const isText = depth > 0 && (key === 'c' || key === '/~');
+          return [[key, isText ? 'text' : random.pick<JsonValue>([1.5, null, 'x', [{ c: 1 }], {}])]];
+        }),
+      );
+    const fields = { p: 'a.b.c', q: 'a.c', r: 'b./~', s: 'a.a.a.c' };
+    const paths = Object.values(fields).map((path) => path.split('.'));
+    const records = Array.from({ length: runs(300) }, () => objectOf(0) as Fields);
+    const texts = records.map((record) => `${JSON.stringify(record)}\n`).join('');
+    const schema = schemaOf({ p: 'string', q: 'string', r: 'string', s: 'string', rest: 'string' });
+    const kept = await read(texts, schema, { fields, rest: 'rest' });
+    expect(kept.rejected).toEqual([]);
+    const left = records.map((record) => beside(record, paths));
+    expect(kept.rows.map((row) => JSON.parse(String(row[4] ?? '{}')) as unknown)).toEqual(left);
+    expect(kept.rows.every((row) => row[4] !== '{}')).toBe(true);
+    const { fields: columns } = schema;
+    const strict = await read(texts, { ...schema, fields: columns.slice(0, 4) }, { fields });
+    expect(strict.rows.length).toBe(left.filter((each) => Object.keys(each).length === 0).length);
+    expect(new Set(strict.rejected.map(([reason]) => reason))).toEqual(new Set(['EXTRA_FIELD']));
+  });
+
+  it('are an empty object of none where a value is required, of records of either kind', async () => {
+    const text = '{"id":1}\n{"id":2.0}\n{"id":3,"x":null}\n{"rest":"{}"}\n';
+    const { rows, rejected } = await read(text, schemaOf({ 'id!': 'long', 'rest!': 'string' }), { rest: 'rest' });
+    expect(rows).toEqual([
+      ['1', '{}'],
+      ['2', '{}'],
+      ['3', '{"x":null}'],
+    ]);
+    expect(rejected.map(([reason]) => reason)).toEqual(['MISSING_REQUIRED']);
   });
 });
 
