@@ -165,6 +165,30 @@ describe('a sink that may change the schema', () => {
     expect(await columnsOf(lab)).toEqual(['id! int', 'ok boolean', 'price decimal(5, 2)']);
   });
 
+  test('adds nothing for a field beside a path, and takes another value in the place of an object for no null', async () => {
+    const lab = await world({ 'id!': 'int', 'n!': 'int' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const records = json(
+      ...[
+        { id: 1, up: { n: 1 } },
+        { id: 2, up: { n: 2, fw: 3 } },
+        { id: 3, up: { n: 3 }, size: 4 },
+      ],
+      { id: 4, up: 'oops' },
+    );
+    await sink.writer(0).writeBatch(records({ fields: { n: 'up.n' } }));
+    const { rows, rejected } = await sink.flush();
+    expect([rows, rejected.map(({ reason, message }) => [reason, message])]).toEqual([
+      2n,
+      [
+        ['EXTRA_FIELD', 'a, byte 22: no column takes "up.fw"'],
+        ['WRONG_TYPE', 'a, byte 82: column "n": "oops" at up is no object'],
+      ],
+    ]);
+    expect(await columnsOf(lab)).toEqual(['id! int', 'n! int', 'size long']);
+    await sink.close();
+  });
+
   test('goes by the types of Arrow data', async () => {
     const lab = await world({ 'id!': 'int', 'f!': 'float', 'gone!': 'string' });
     const sink = await lab.sink({ evolveSchema: true });
