@@ -17,8 +17,8 @@ export {
   recordLines,
 } from './files/json-records.js';
 export { type Chunk, chunksOf } from './files/ndjson-chunks.js';
-export { streamedLines } from './files/streamed-lines.js';
 export { requireRegularFiles } from './files/require-files.js';
+export { streamedLines } from './files/streamed-lines.js';
 export { IcebergSink, type SinkWriter } from './iceberg-sink.js';
 export { FollowedTopic, type SinkKafkaProgress, topicSinkName } from './kafka/followed-topic.js';
 export { type KafkaAccess, SASL_MECHANISMS } from './kafka/kafka-access.js';

@@ -195,7 +195,9 @@ test('a table that Trino does not find by its name, and columns that it mixes up
     expect(chooseEngine(project, read)).toEqual({ engine: 'duckdb', reason: `${large}, but ${reason}` });
     expect(expectEngine('trino', 100, read).reason).toBe(`the view asks for trino, which is refused: ${reason}`);
     expect(chooseEngine(project, read, { run: 'trino' }).engine).toBe('trino');
-    const refused = errorOf(() => compileForTrino({ ...LATEST, source: { name, table: table as unknown as Table } }, TABLES));
+    const refused = errorOf(() =>
+      compileForTrino({ ...LATEST, source: { name, table: table as unknown as Table } }, TABLES),
+    );
     expect([refused.code, refused.message]).toEqual([
       'UNSUPPORTED_FEATURE',
       `Table ${name}: ${reason}. Let DuckDB do this: engine duckdb.`,
