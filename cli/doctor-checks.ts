@@ -68,7 +68,7 @@ async function checkProject(project: Project): Promise<readonly CheckResult[]> {
   if (isReadable) results.push(await check('locations', () => checkLocations(project)));
   results.push(await check('DuckDB', () => checkEngine(project)));
   const definitions = isReadable ? await registered(project) : NO_DEFINITIONS;
-  for (const { name, look } of trinoChecks(project, definitions)) results.push(await check(name, look));
+  for (const found of trinoChecks(project, definitions)) results.push(await check(found.name, () => found.look()));
   results.push(await check('Temporal', () => checkTemporal(project.config)));
   return results;
 }

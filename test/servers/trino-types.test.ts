@@ -296,7 +296,7 @@ test('entity rows of any year get the rows of their time, with a zone and withou
       knownAsOf,
     };
     return await getHistoricalFeatures(deps, request, async ({ connection, select, joins }) => ({
-      rows: (await connection.rows(`SELECT * FROM (${select}) ORDER BY event_timestamp`)).map((row) => row.slice(2)),
+      rows: (await connection.rows(`SELECT * FROM (${select}) ORDER BY 2`)).map((row) => row.slice(2)),
       engines: views.map((view) => joins.get(view)?.engine),
     }));
   };

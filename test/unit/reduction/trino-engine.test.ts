@@ -59,9 +59,9 @@ async function leftOvers(): Promise<readonly string[]> {
 }
 
 test('a reduction without rows leaves nothing once it is released', async () => {
-  const { rows, release } = await reduce();
-  expect([rows, await leftOvers()]).toEqual([0n, ['rows']]);
-  await release();
+  const reduced = await reduce();
+  expect([reduced.rows, await leftOvers()]).toEqual([0n, ['rows']]);
+  await reduced.release();
   expect(await leftOvers()).toEqual([]);
 });
 
@@ -85,9 +85,9 @@ async function dropLeftOvers(): Promise<void> {
 }
 
 test('a table that cannot be dropped costs neither the rows nor the other tables', async () => {
-  const { rows, release } = await reduce(undefined, clinging('files'));
-  expect([rows, await leftOvers()]).toEqual([0n, ['files', 'rows']]);
-  await release();
+  const reduced = await reduce(undefined, clinging('files'));
+  expect([reduced.rows, await leftOvers()]).toEqual([0n, ['files', 'rows']]);
+  await reduced.release();
   expect(await leftOvers()).toEqual(['files']);
   await dropLeftOvers();
 
