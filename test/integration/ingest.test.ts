@@ -88,9 +88,8 @@ test('the worker is killed in mid batch or ended, and the next one goes on behin
 });
 
 // The server gives up an attempt after ten seconds without a heartbeat: only if a number of kills is asked for.
-test.runIf(SINK_KILLS_ASKED)(
-  'an attempt that stood still before its claim does not take the sink from the one that came after it',
-  async () => {
+if (SINK_KILLS_ASKED)
+  test('an attempt that stood still before its claim does not take the sink from the one that came after it', async () => {
     const { folder, log, ok, untilRows, startWorker, status, untilStep, claims } = await project();
     const marker = join(folder, 'stopped');
     const first = await startWorker({
@@ -119,8 +118,7 @@ test.runIf(SINK_KILLS_ASKED)(
     first.kill('SIGKILL');
     await ok('ingest', 'drain', ID);
     await untilStep('done');
-  },
-);
+  });
 
 test('an error that is final fails the run with its reason', async () => {
   const { log, run, startWorker, ids, failureOf } = await project();
