@@ -181,15 +181,12 @@ export class ViewPointer {
       return;
     }
     if (this.#bridge?.of === value && this.#bridge.view === served.value) this.#serveBridge(this.#bridge, checked.atMs);
-    else if (value.carrying !== undefined || !isBegun(value.decoded, served.value.decoded))
-      this.#bridging ??= this.#build(value, served.value);
+    else if (!isBegun(value.decoded, served.value.decoded)) this.#bridging ??= this.#build(value, served.value);
     this.#preparing ??= this.#prepare(value, this.#prepared ?? served.value);
   }
 
   async #prepare(next: OnlineView, before: OnlineView): Promise<void> {
     await next.carrying;
-    // It was made of a state that was not prepared yet itself.
-    next.decoded.goOnFrom(before.decoded);
     const isHeldBack = await prepareParts(this.#deps.loader, next.decoded, before.decoded);
     this.#preparing = undefined;
     const newest = this.#newest;

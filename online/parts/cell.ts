@@ -1,5 +1,4 @@
 /** The files of one partition of one spec, and the parts that their rows are decoded in. */
-import { largest } from '../../errors/index.js';
 import type { PrimitiveType } from '../../iceberg/index.js';
 import type { FileToOpen } from '../../scans/index.js';
 import { ANY_TIME, type EventTimes } from '../event-times.js';
@@ -128,30 +127,17 @@ export class Cell {
     return next;
   }
 
-  /**
-   * Takes over what the cell of an earlier snapshot has decoded and what is still right, unless something is decoded here, or it has begun with
-   * parts that lack no more files.
-   */
+  /** Takes over what the cell of an earlier snapshot has decoded and what is still right, unless it has begun by itself. */
   goOnFrom(before: Cell): void {
-    if (this.#slots.some(({ part }) => part !== null)) return;
-    if (before.#ranges === undefined || !this.#hasFilesOf(before)) return;
+    if (this.isBegun || before.#ranges === undefined || !this.#hasFilesOf(before)) return;
     const isDecoded = before.#slots.every(({ part, behind }) => part !== null || behind !== null);
     if (!isDecoded && this.recordCount > before.#mostRows) return;
     const added = this.files.filter(({ location }) => !before.#fingerprints.has(location));
-    if (this.isBegun && this.#lacking <= before.#lacking + added.length) return;
     const decoded = before.#slots.map(({ part, behind }) => (part ?? behind?.part)?.segments ?? []);
     const { partRows, rangeRows } = this;
     this.#ranges = splitRanges(before.#ranges, decoded, { keyType: this.#keyType, partRows, rangeRows });
     this.#rangedRows = isDecoded ? this.recordCount : before.#rangedRows;
     this.#slots = narrowerSlots(this, this.#ranges, before.#slots, before.#ranges, added);
-  }
-
-  /** Files that its parts lack at most; Infinity if it has none. */
-  get #lacking(): number {
-    const lacking = this.#slots.flatMap(({ part, behind }) =>
-      part !== null ? [0] : behind !== null ? [behind.files.length] : [],
-    );
-    return lacking.length === 0 ? Number.POSITIVE_INFINITY : largest(lacking);
   }
 
   /** Whether the rows of another cell's files are those that they are here. */

@@ -5,7 +5,6 @@ import type { Column } from '../../../online/parts/column.js';
 import { KeyRanges } from '../../../online/parts/key-ranges.js';
 import { PartCache } from '../../../online/parts/part-cache.js';
 import { Segment } from '../../../online/parts/segment.js';
-import type { FileToOpen } from '../../../scans/index.js';
 
 const longs = (values: readonly number[]): Column => ({
   storage: 'fixed',
@@ -131,41 +130,5 @@ describe('the cache of parts', () => {
     slot(0).behind = { part: part(), files: [], isWider: false };
     cache.keep(slot(0), part());
     expect(slot(0).behind).toBeNull();
-  });
-});
-
-describe('a cell goes on from an earlier one', () => {
-  const files = (count: number): readonly FileToOpen[] =>
-    Array.from(
-      { length: count },
-      (_, index) => ({ location: `file-${index}`, sequenceNumber: BigInt(index), recordCount: 1n }) as FileToOpen,
-    );
-  const made = (count: number): Cell => new Cell({ kind: 'long' }, { files: files(count), times: ANY_TIME });
-  const next = (cell: Cell, count: number): Cell => cell.next({ files: files(count), times: ANY_TIME });
-  const behind = (cell: Cell) =>
-    cell.slots.map(({ behind: of }) => [of?.part, of?.files.map(({ location }) => location)]);
-
-  it('from the one that lacks the fewest files, also if it was decoded after this one was made', () => {
-    const [first, second] = [part(), part()];
-    const a = made(1);
-    (a.slots[0] as Slot).part = first;
-    const b = next(a, 2);
-    const c = next(b, 3);
-    expect(behind(c)).toEqual([[first, ['file-1', 'file-2']]]);
-    (b.slots[0] as Slot).part = second;
-    c.goOnFrom(b);
-    expect(behind(c)).toEqual([[second, ['file-2']]]);
-    const [slotOfC] = c.slots;
-    c.goOnFrom(a);
-    expect(c.slots).toEqual([slotOfC]);
-    expect(behind(c)).toEqual([[second, ['file-2']]]);
-  });
-
-  it('unless it has other files, or something of this one is decoded', () => {
-    const [a, b] = [made(2), made(1)];
-    for (const cell of [a, b]) (cell.slots[0] as Slot).part = part();
-    b.goOnFrom(a);
-    a.goOnFrom(b);
-    expect([behind(a), behind(b)]).toEqual([[[undefined, undefined]], [[undefined, undefined]]]);
   });
 });
