@@ -1,12 +1,11 @@
 /** The activity of `ingest`: a sink that runs until it is told to end. */
-import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import type { Project } from '../project/index.js';
 import { readThenClose, type SinkAttempt } from '../sink/index.js';
 import type { IngestActivities, IngestCounts } from './ingest-contract.js';
 import { type IngestRequest, parseIngestRequest } from './ingest-request.js';
 import { type HowLong, openIngestSource } from './ingest-sources.js';
-import { asActivity } from './step.js';
+import { asActivity, workOf } from './step.js';
 
 /** An attempt ends so that the history can go on in a new one. */
 const ATTEMPT_MS = 86_400_000;
@@ -49,8 +48,6 @@ async function write(
 
 /** This attempt among those of its workflow run, which starts its activities one after the other and numbers them. */
 function ownAttempt(): SinkAttempt {
-  const { workflowExecution, activityId, attempt } = Context.current().info;
-  const run = JSON.stringify([workflowExecution?.workflowId, workflowExecution?.runId]);
-  const work = createHash('sha256').update(run).digest('hex').slice(0, 16);
-  return { work, order: [Number(activityId), attempt] };
+  const { info } = Context.current();
+  return { work: workOf(info), order: [Number(info.activityId), info.attempt] };
 }

@@ -57,9 +57,14 @@ export interface HeartbeatDetails {
   readonly trino?: TrinoProgress;
 }
 
-function attemptOf({ workflowExecution, activityId, attempt }: Info): WorkAttempt {
-  const step = JSON.stringify([workflowExecution?.workflowId, workflowExecution?.runId, activityId]);
-  return { work: createHash('sha256').update(step).digest('hex').slice(0, 16), number: attempt };
+function attemptOf(info: Info): WorkAttempt {
+  return { work: workOf(info, info.activityId), number: info.attempt };
+}
+
+/** A text that is equal for all attempts at the same work of a workflow run: all that it does, or what is named. */
+export function workOf({ workflowExecution }: Info, ...names: readonly string[]): string {
+  const work = JSON.stringify([workflowExecution?.workflowId, workflowExecution?.runId, ...names]);
+  return createHash('sha256').update(work).digest('hex').slice(0, 16);
 }
 
 /** Runs an activity's work under a heartbeat; what it throws becomes a Temporal failure, once. */

@@ -15,7 +15,7 @@ import {
   type TrinoCost,
   trinoCost,
 } from '../estimates/index.js';
-import { findFeatureView, type ResolvedView } from '../features/index.js';
+import { findFeatureView, type ResolvedView, readOf } from '../features/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
 import { expectEngine, type SizedRead } from '../reduction/index.js';
 
@@ -165,9 +165,7 @@ function retrievalEstimate(name: string, { joins, facts }: OutlinedRetrieval, tr
     ),
     engine: engineOf(
       trinoAboveBytes,
-      joins.map(({ view, source: { table, snapshot }, stats: { bytes } }) => {
-        return { view, source: table, bytes, snapshotIds: [snapshot?.snapshotId ?? null] };
-      }),
+      joins.map(({ view, source, stats: { bytes } }) => ({ view, ...readOf(source, bytes) })),
     ),
     ...readsOf([facts.entityReads, ...facts.views]),
   };

@@ -42,7 +42,7 @@ export interface LeftOut {
 export interface ExportedRegistry {
   /** The content of a registry file. */
   readonly registry: Uint8Array;
-  /** How many of each it has. */
+  /** How many views and services the registry has. */
   readonly counts: { readonly featureViews: number; readonly featureServices: number };
   readonly leftOut: readonly LeftOut[];
 }

@@ -169,7 +169,7 @@ export {
 } from './retrieval/reduced-view.js';
 export { type RetrievalRequest, ROW_TIMES } from './retrieval/retrieval-plan.js';
 export { shardOfKeysSql } from './retrieval/shard-of-keys.js';
-export type { JoinedView } from './retrieval/view-join.js';
+export { type JoinedView, readOf } from './retrieval/view-join.js';
 export type { SqlSession } from './sql-session.js';
 export { entitiesAtMost } from './views/entities-at-most.js';
 export { newestFirst, type OrderColumns } from './views/feature-order.js';

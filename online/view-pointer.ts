@@ -284,7 +284,7 @@ export class ViewPointer {
   }
 }
 
-/** Of two snapshots of one table, of the same history. */
+/** Whether a snapshot comes after another one of the same history. */
 function isLater({ sequenceNumber: one = 0n }: SnapshotName, { sequenceNumber: other = 0n }: SnapshotName): boolean {
   return one > other;
 }

@@ -21,7 +21,7 @@ export interface OfflineDeps {
 const ROWS_HEADER = 'moraine-rows';
 
 const GIB = 2 ** 30;
-/** Of bodies that are kept in a file, at least. */
+/** The least rate of a body that is kept in a file. */
 const BYTES_PER_SECOND = 2 ** 17;
 /** Media types of bodies that are kept in a file, and the extension that the file gets. */
 const SPOOLED: ReadonlyMap<string, string> = new Map([

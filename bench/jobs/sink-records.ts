@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs';
 import { sinkFiles } from '../../client/index.js';
 import { type BenchContext, type BenchJob, type BenchVariant, figure, type Measurement } from '../job.js';
+import { aboveIdleMb, MIB, memoryFigure } from '../memory-above-idle.js';
 import {
   copyRecords,
   FEW_RECORDS,
@@ -23,14 +24,10 @@ const BATCH = 50_000;
 /** The longer input has so many times the records. */
 const LONGER = 10;
 const OPTIONS = { batchSize: BATCH, badRecords: 'drop' } as const;
-const [MIB, ALLOWED_MIB, ALLOWED_BATCHES] = [2 ** 20, 256, 4];
 /** After this the few records are committed that make no batch. */
 const INTERVAL_MS = 5_000;
 
-/**
- * The most memory of the process while a file is written, above that of an idle sink: project and sink are open and have committed a few records.
- * The peak is that of the whole process, so start-up counts, too.
- */
+/** A file is written. The idle sink is open, as is its project, and has committed a few records. */
 function memoryOf(times: number): BenchVariant {
   return async (context, measure) => {
     const project = await openRecordsProject(context);
@@ -46,9 +43,9 @@ function memoryOf(times: number): BenchVariant {
     const inputs = [fewLinesOf(context), { name: 'idle', stream: whenIdle() }, linesOf(context, times)];
     const options = { ...OPTIONS, batchIntervalMs: INTERVAL_MS, onCommit: () => committed() };
     const { rows } = await measure(() => sinkFiles(project, RECORDS_TABLE, inputs, options));
-    const peak = process.resourceUsage().maxRSS * 1024;
+    const aboveMb = aboveIdleMb(idle);
     await project.close();
-    return { rows: Number(rows), aboveMb: (peak - idle) / MIB };
+    return { rows: Number(rows), aboveMb };
   };
 }
 
@@ -81,11 +78,11 @@ export const sinkRecords: BenchJob = {
     if (ours === undefined || floor === undefined) throw new Error('a variant was not measured');
     requireSameRecords(ours.extra, floor.extra, size);
     const records = RECORDS[size];
-    const allowedMb = ALLOWED_BATCHES * (ours.extra['batchMb'] ?? Number.NaN) + ALLOWED_MIB;
+    const batch = ours.extra['batchMb'] ?? Number.NaN;
     const above = (measured: Measurement | undefined, count: number) => {
       const { rows, aboveMb = Number.NaN } = measured?.extra ?? {};
       if (rows !== count + FEW_RECORDS) throw new Error(`the table has ${rows} records, not ${count + FEW_RECORDS}`);
-      return figure(NAME, size, `memory above idle, ${count} records`, aboveMb, 'MB', { floor: allowedMb, atMost: 1 });
+      return memoryFigure(NAME, size, `${count} records`, { aboveMb, batchMb: batch });
     };
     return [
       figure(NAME, size, `CPU, ${records} records`, ours.cpuSeconds, 's', { floor: floor.cpuSeconds, atMost: 2 }),

@@ -17,6 +17,7 @@ import {
   figure,
   type Measurement,
 } from '../job.js';
+import { aboveIdleMb, MIB, memoryFigure } from '../memory-above-idle.js';
 import { runForeign } from '../python.js';
 import { openBenchProject } from '../world.js';
 
@@ -30,7 +31,6 @@ const COMPARED = 20;
 const WARM_UP = 100;
 /** The longer stream has so many times the batches. */
 const LONGER = 10;
-const [MIB, ALLOWED_MIB, ALLOWED_BATCHES] = [2 ** 20, 256, 4];
 
 const COLUMNS = {
   id: 'long',
@@ -120,10 +120,7 @@ async function facts(project: Project): Promise<Readonly<Record<string, number>>
   return { ...(Object.fromEntries(named) as Record<string, number>), files: files.length };
 }
 
-/**
- * The most memory of the process while batches are committed that are read one by one, above that of an idle sink, which is open and has committed a few rows. The peak
- * is that of the whole process, so start-up counts, too.
- */
+/** Batches are read one by one and committed. The idle sink is open and has committed a few rows. */
 function memoryOf(times: number): BenchVariant {
   return async (context, measure) => {
     const project = await openBenchProject(context.scratchFolder);
@@ -135,7 +132,7 @@ function memoryOf(times: number): BenchVariant {
     await measure(async () => {
       for (let batch = 0; batch < batches; batch++) await commit(opened, batch, read(batch));
     });
-    const aboveMb = (process.resourceUsage().maxRSS * 1024 - idle) / MIB;
+    const aboveMb = aboveIdleMb(idle);
     const rows = Number(opened.metrics().committedRows);
     await project.close();
     return { rows, aboveMb, batchMb: statSync(fileOf(context, 0)).size / MIB };
@@ -207,8 +204,7 @@ export const sink: BenchJob = {
     const above = (measured: Measurement | undefined, count: number) => {
       const { rows: found, aboveMb = Number.NaN, batchMb = Number.NaN } = measured?.extra ?? {};
       if (found !== count) throw new Error(`${found} rows were committed, not ${count}`);
-      const floor = ALLOWED_BATCHES * batchMb + ALLOWED_MIB;
-      return figure(NAME, size, `memory above idle, ${count} rows`, aboveMb, 'MB', { floor, atMost: 1 });
+      return memoryFigure(NAME, size, `${count} rows`, { aboveMb, batchMb });
     };
     return [
       figure(NAME, size, `CPU, ${rows} rows`, cpu, 's', { floor: cpuSeconds, atMost: 0.25 }),

@@ -14,7 +14,7 @@ export interface Chunk {
 }
 
 export const NEWLINE = 0x0a;
-/** It may stand before the newline, and is no part of the line then. */
+/** A carriage return before the newline belongs to the end of the line. */
 const RETURN = 0x0d;
 /** Bytes that a piece has, unless one line is longer. */
 const CHUNK_BYTES = 8 * 2 ** 20;

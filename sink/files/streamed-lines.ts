@@ -105,7 +105,7 @@ class Arrivals {
     return this.#result === undefined && this.#error === undefined;
   }
 
-  /** Infinity: there are no lines that wait. */
+  /** Milliseconds that lines may still wait; Infinity if none wait. */
   #leftMs(): number {
     return this.#linesSinceMs === undefined ? Infinity : this.#linesSinceMs + GATHER_MS - performance.now();
   }

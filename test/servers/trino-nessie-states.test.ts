@@ -15,17 +15,12 @@ import type { TrinoEngine } from '../../reduction/index.js';
 import { stageRows } from '../../staging/index.js';
 import { listFiles } from '../../storage/index.js';
 import { commitAppend, loadTable } from '../../tables/index.js';
-import {
-  commitTrainingSet,
-  parseTrainingSetRequest,
-  planTrainingSet,
-  reduceTrainingPart,
-  stageTrainingShard,
-} from '../../training/index.js';
+import { parseTrainingSetRequest, planTrainingSet } from '../../training/index.js';
 import { failureOf } from '../support/error-code.js';
 import { type NessieServer, startNessie } from '../support/nessie-server.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
 import { SmallProject } from '../support/small-project.js';
+import { saveInShards } from '../support/training-shards.js';
 import { onNessie, startTrino, type TrinoServer } from '../support/trino-server.js';
 import { onlineRows, rowsOf } from '../support/trino-worlds.js';
 
@@ -232,19 +227,7 @@ test('a training set in shards whose source moves on after its plan has the rows
     const { planLocation, parts } = await planTrainingSet(deps, { ...parseTrainingSetRequest(request), shards: 2 });
     expect(parts).toBe(engine === 'trino' ? 1 : 0);
     await meanwhile();
-    const lists: (string | null)[] = [];
-    for (let part = 0; part < parts; part++)
-      lists.push((await reduceTrainingPart(deps, planLocation, part)).reducedLocation);
-    const reduced = parts === 0 ? undefined : lists;
-    const staged = [];
-    for (const shard of [0, 1]) staged.push(await stageTrainingShard(deps, planLocation, shard, { reduced }));
-    const { rows, digest } = await commitTrainingSet(
-      deps,
-      planLocation,
-      staged,
-      lists.flatMap((list) => list ?? []),
-    );
-    return { rows, digest };
+    return await saveInShards(deps, { planLocation, parts, shards: 2 });
   };
   const nothing = () => Promise.resolve();
   const expected = await save('first', 'duckdb', nothing);

@@ -22,15 +22,10 @@ import { openScan, planSource } from '../../scans/index.js';
 import { stageRows } from '../../staging/index.js';
 import { listFiles } from '../../storage/index.js';
 import { commitAppend, loadTable } from '../../tables/index.js';
-import {
-  commitTrainingSet,
-  parseTrainingSetRequest,
-  planTrainingSet,
-  reduceTrainingPart,
-  stageTrainingShard,
-} from '../../training/index.js';
+import { parseTrainingSetRequest, planTrainingSet } from '../../training/index.js';
 import { PackedWorlds } from '../support/packed-worlds.js';
 import { seed } from '../support/property-runs.js';
+import { saveInShards } from '../support/training-shards.js';
 import { queryTrino } from '../support/trino-server.js';
 import { onlineRows, openTrinoProject, viewDefinitions } from '../support/trino-worlds.js';
 
@@ -118,23 +113,10 @@ function trainingSet(engine?: EngineType) {
   });
 }
 
-async function saveInShards(project: Project, shards: number, engine?: EngineType) {
+async function saveSharded(project: Project, shards: number, engine?: EngineType) {
   const deps = await depsOf(project);
   const { planLocation, parts } = await planTrainingSet(deps, { ...trainingSet(engine), shards });
-  const lists: (string | null)[] = [];
-  for (let part = 0; part < parts; part++)
-    lists.push((await reduceTrainingPart(deps, planLocation, part)).reducedLocation);
-  const reduced = parts === 0 ? undefined : lists;
-  const staged = [];
-  for (let shard = 0; shard < shards; shard++)
-    staged.push(await stageTrainingShard(deps, planLocation, shard, { reduced }));
-  const { rows, digest } = await commitTrainingSet(
-    deps,
-    planLocation,
-    staged,
-    lists.flatMap((list) => list ?? []),
-  );
-  return { rows, digest };
+  return await saveInShards(deps, { planLocation, parts, shards });
 }
 
 /** Tables in the staging namespace of a project, and files in its folder. */
@@ -162,22 +144,22 @@ async function saveInWindows(project: Project) {
 test(
   'a training set: one shard, three shards and windows, by both engines',
   async () => {
-    const expected = await saveInShards(duckdb, 1);
+    const expected = await saveSharded(duckdb, 1);
     expect(expected.rows).toBeGreaterThan(100n);
-    expect(await saveInShards(duckdb, 3)).toEqual(expected);
+    expect(await saveSharded(duckdb, 3)).toEqual(expected);
     expect(await reductionsOf(duckdb)).toBe(0);
 
     // Two views, each once for all shards.
-    expect(await saveInShards(onTrino, 3)).toEqual(expected);
+    expect(await saveSharded(onTrino, 3)).toEqual(expected);
     expect(await reductionsOf(onTrino)).toBe(2);
     // From four shards on parts read the entity rows, too.
-    expect(await saveInShards(onTrino, 5)).toEqual(expected);
+    expect(await saveSharded(onTrino, 5)).toEqual(expected);
     expect(await reductionsOf(onTrino)).toBe(4);
     expect(await saveInWindows(onTrino)).toEqual(expected);
     expect(await reductionsOf(onTrino)).toBe(4 + 2 * WINDOWS);
     expect(await leftOvers(onTrino)).toEqual([]);
     // What is asked for counts before what the project says.
-    expect(await saveInShards(duckdb, 1, 'trino')).toEqual(expected);
+    expect(await saveSharded(duckdb, 1, 'trino')).toEqual(expected);
     expect(await reductionsOf(duckdb)).toBe(2);
   },
   TIMEOUT_MS,

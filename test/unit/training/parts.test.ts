@@ -19,6 +19,7 @@ import {
 } from '../../../training/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { MoraineFolder } from '../../support/moraine-folder.js';
+import { listsOf, type ReducedLists, reduceParts, stageShards } from '../../support/training-shards.js';
 
 let lab: MoraineFolder;
 let moraine: Moraine;
@@ -95,23 +96,8 @@ const planned = (planLocation: string) =>
     };
   };
 
-async function reduceAll(planLocation: string, parts: number): Promise<(string | null)[]> {
-  const lists: (string | null)[] = [];
-  for (let part = 0; part < parts; part++) {
-    lists.push((await reduceTrainingPart(deps, planLocation, part)).reducedLocation);
-  }
-  return lists;
-}
-
-async function stageAll(planLocation: string, reduced?: readonly (string | null)[]) {
-  const staged = [];
-  for (let shard = 0; shard < SHARDS; shard++) {
-    staged.push(await stageTrainingShard(deps, planLocation, shard, { reduced }));
-  }
-  return staged;
-}
-
-const listsOf = (reduced: readonly (string | null)[]): string[] => reduced.flatMap((list) => list ?? []);
+const reduceAll = (planLocation: string, parts: number) => reduceParts(deps, planLocation, parts);
+const stageAll = (planLocation: string, reduced?: ReducedLists) => stageShards(deps, planLocation, SHARDS, reduced);
 
 const reducedFiles = (): readonly string[] =>
   readdirSync(lab.folder, { recursive: true, withFileTypes: true })
