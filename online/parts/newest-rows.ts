@@ -2,8 +2,8 @@
 import type { Turns } from '../../processes/index.js';
 import type { Compaction } from '../compactions.js';
 import type { Column } from './column.js';
-import { compareRows, KeyIndex, longAt } from './key-index.js';
-import { gatherRows, type Rows, type SomeRows } from './segment.js';
+import { compareRows, KeyIndex, longAt, type OrderingColumns } from './key-index.js';
+import { countOf, countOfAll, gatherOrdering, gatherRows, type Rows, type SomeRows } from './segment.js';
 
 /**
  * The newest row of each key at the compaction's time, and each later one that can win, with the sequence number of the new files. Rows that differ in features alone
@@ -14,17 +14,32 @@ export async function newestRows(
   { asOfUs, sequenceNumber }: Pick<Compaction, 'asOfUs' | 'sequenceNumber'>,
   turns: Turns,
 ): Promise<Rows> {
-  const all = await gatherRows(some, turns);
-  const standing = standingRows(all, asOfUs);
+  const all = some.filter((of) => countOf(of) > 0);
+  if (all.length === 0) return await gatherRows(all, turns);
+  const stands = standingRows(await gatherOrdering(all, turns), countOfAll(all), asOfUs);
   await turns.give();
-  const rows = standing.length === all.count ? all : await gatherRows([{ from: all, rows: standing }], turns);
+  const rows = await gatherRows(standingOf(all, stands), turns);
   return { ...rows, sequenceNumber: sameNumber(rows.count, sequenceNumber) };
 }
 
-function standingRows(rows: Rows, asOfUs: bigint): Int32Array {
-  const index = new KeyIndex(rows, rows.count);
-  const standing = new Int32Array(rows.count);
-  let count = 0;
+/** @param stands by place among all rows, one list after the other */
+function standingOf(some: readonly SomeRows[], stands: Uint8Array): readonly SomeRows[] {
+  let first = 0;
+  return some.map((one): SomeRows => {
+    const count = countOf(one);
+    const rows = new Int32Array(count);
+    let kept = 0;
+    for (let place = 0; place < count; place += 1)
+      if (stands[first + place] === 1) rows[kept++] = one.rows === null ? place : (one.rows[place] as number);
+    first += count;
+    return { from: one.from, rows: rows.subarray(0, kept) };
+  });
+}
+
+/** One for each row that stays. */
+function standingRows(rows: OrderingColumns, rowCount: number, asOfUs: bigint): Uint8Array {
+  const index = new KeyIndex(rows, rowCount);
+  const stands = new Uint8Array(rowCount);
   for (let number = 1; number <= index.keyCount; number += 1) {
     let last: number | undefined;
     for (let place = 0; place < index.countOf(number); place += 1) {
@@ -34,14 +49,14 @@ function standingRows(rows: Rows, asOfUs: bigint): Int32Array {
         if ((longAt(rows.eventTimestamp, last) as bigint) <= asOfUs) break;
         if (isSameTime(rows, last, row)) continue;
       }
-      standing[count++] = row;
+      stands[row] = 1;
       last = row;
     }
   }
-  return standing.subarray(0, count);
+  return stands;
 }
 
-function isSameTime({ eventTimestamp, created }: Rows, a: number, b: number): boolean {
+function isSameTime({ eventTimestamp, created }: OrderingColumns, a: number, b: number): boolean {
   return longAt(eventTimestamp, a) === longAt(eventTimestamp, b) && longAt(created, a) === longAt(created, b);
 }
 

@@ -93,26 +93,28 @@ export function featureAt({ segment, row }: RowPlace, index: number, { type }: N
 export async function gatherRows(given: readonly SomeRows[], turns: Turns): Promise<Rows> {
   const some = given.filter((of) => countOf(of) > 0);
   if (some.length === 0) return NO_ROWS;
-  const count = some.reduce((sum, of) => sum + countOf(of), 0);
-  const column = async (of: (rows: Rows) => Column): Promise<Column> => {
-    const gathered = gather(
-      some.map((one): Piece => ({ column: of(one.from), rows: one.rows, count: countOf(one) })),
-      count,
-    );
-    await turns.give();
-    return gathered;
-  };
+  const ordering = await gatherOrdering(some, turns);
   const features: Column[] = [];
   for (const index of some[0]?.from.features.keys() ?? [])
-    features.push(await column((rows) => rows.features[index] as Column));
+    features.push(await gatherColumn(some, (rows) => rows.features[index] as Column, turns));
+  return { count: countOfAll(some), ...ordering, features };
+}
+
+/** What orders the same rows. @param some at least one row */
+export async function gatherOrdering(some: readonly SomeRows[], turns: Turns): Promise<OrderingColumns> {
   return {
-    count,
-    key: await column(({ key }) => key),
-    eventTimestamp: await column(({ eventTimestamp }) => eventTimestamp),
-    created: await column(({ created }) => created),
-    sequenceNumber: await column(({ sequenceNumber }) => sequenceNumber),
-    features,
+    key: await gatherColumn(some, ({ key }) => key, turns),
+    eventTimestamp: await gatherColumn(some, ({ eventTimestamp }) => eventTimestamp, turns),
+    created: await gatherColumn(some, ({ created }) => created, turns),
+    sequenceNumber: await gatherColumn(some, ({ sequenceNumber }) => sequenceNumber, turns),
   };
+}
+
+async function gatherColumn(some: readonly SomeRows[], of: (rows: Rows) => Column, turns: Turns): Promise<Column> {
+  const pieces = some.map((one): Piece => ({ column: of(one.from), rows: one.rows, count: countOf(one) }));
+  const gathered = gather(pieces, countOfAll(some));
+  await turns.give();
+  return gathered;
 }
 
 const NOTHING: Column = { storage: 'fixed', values: new BigInt64Array(0), width: 1, validity: null };
@@ -131,7 +133,12 @@ export function allRows(from: Rows): SomeRows {
   return { from, rows: null };
 }
 
-function countOf({ from, rows }: SomeRows): number {
+/** How many rows there are. */
+export function countOfAll(some: readonly SomeRows[]): number {
+  return some.reduce((sum, of) => sum + countOf(of), 0);
+}
+
+export function countOf({ from, rows }: SomeRows): number {
   return rows?.length ?? from.count;
 }
 
