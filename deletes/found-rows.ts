@@ -44,8 +44,9 @@ export async function emptiedBy(
     connection,
     found.map(({ dataFile }) => dataFile),
   );
-  return found.filter(
-    ({ dataFile, positions }) =>
-      BigInt(positions.length + (known.positions.get(dataFile.filePath)?.length ?? 0)) === dataFile.recordCount,
-  );
+  return found.filter(({ dataFile: { filePath, recordCount }, positions }) => {
+    // Delete files of other writers may name positions beyond the last row.
+    const deleted = known.positions.get(filePath)?.filter((position) => position < recordCount).length ?? 0;
+    return BigInt(positions.length + deleted) === recordCount;
+  });
 }

@@ -10,7 +10,13 @@ import {
   parseExpression,
   parsePuffinFooter,
 } from '../../../iceberg/index.js';
-import { commitRowDelta, commitUpdates, readManifestEntries, readSnapshotManifests } from '../../../tables/index.js';
+import {
+  commitRowDelta,
+  commitUpdates,
+  planFiles,
+  readManifestEntries,
+  readSnapshotManifests,
+} from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { RowTable } from '../../support/row-table.js';
 
@@ -77,6 +83,30 @@ test.each([2, 3] as const)(
     expect(await ids(table)).toEqual([3]);
     expect(await table.dataPaths()).toHaveLength(1);
     expect((await deleteFiles(table)).filter(({ fileFormat }) => fileFormat === 'PUFFIN')).toEqual([]);
+  },
+);
+
+test.each([2, 3] as const)(
+  'version %i: positions beyond the last row are no deleted rows: a file with a live row stays',
+  async (version) => {
+    const table = await RowTable.create(version);
+    await table.append([1, 2, 3, 4].map((id) => [id, 'a', id]));
+    const loaded = await table.load();
+    const { files } = await planFiles(loaded, {
+      snapshot: currentSnapshot(loaded.metadata),
+      schema: currentSchema(loaded.metadata),
+    });
+    const [dataFile = expect.unreachable()] = files.map(({ file }) => file);
+    const write = version === 3 ? writeDeletionVectors : writePositionDeletes;
+    const beyond = await table.world.engine.withConnection((connection) =>
+      write(loaded, connection, [{ dataFile, positions: [1_000_000n] }], 'beyond'),
+    );
+    await commitRowDelta(loaded, { deleteFiles: beyond.files });
+    expect(await ids(table)).toEqual([1, 2, 3, 4]);
+    expect(await table.deleteWhere('id <= 3')).toMatchObject({ rows: 3n, files: 1, filesRemoved: 0 });
+    expect(await ids(table)).toEqual([4]);
+    expect(await table.deleteWhere('id = 4')).toMatchObject({ rows: 1n, files: 1, filesRemoved: 1 });
+    expect(await ids(table)).toEqual([]);
   },
 );
 
