@@ -7,6 +7,9 @@ import { Attempts, clockOf, commitRetry, persistently } from './conflicts.js';
 import { markTags, requireUnmoved } from './moved-table.js';
 import type { Table } from './table.js';
 
+/** Commits that land for one call at most. A few are needed: two behind a fence, and as many again each time that others take it down. */
+const MAX_LANDED = 50;
+
 /**
  * Commits updates until a state of the table needs none.
  *
@@ -16,8 +19,8 @@ import type { Table } from './table.js';
  *
  * @param updates computed anew on every state; null: nothing is left to do. An unknown outcome is found out by asking it again
  * @returns the table as it was when nothing was left to do
- * @throws MoraineError `COMMIT_CONFLICT` once the retries are used up, `COMMIT_STATE_UNKNOWN`, `TABLE_REPLACED`, `TABLE_MOVED`, and what
- *   `updates` throws
+ * @throws MoraineError `COMMIT_CONFLICT` once the retries are used up, `COMMIT_STATE_UNKNOWN`, `TABLE_REPLACED`, `TABLE_MOVED`,
+ *   `UNSUPPORTED_FEATURE` for a catalog that takes the updates and does not do them, and what `updates` throws
  */
 export function commitUpdates(
   table: Table,
@@ -39,11 +42,13 @@ export async function commitUntilNone(
   // Cheap, and in the way of nobody: a lease that is not taken would end the work that it is for.
   const attempts = new Attempts(persistently(commitRetry(base.metadata)), clockOf(catalog));
   let unknown: MoraineError | undefined;
-  for (;;) {
+  for (let landed = 0; ; ) {
     const wanted = updates(base);
     if (wanted === null) return base;
+    if (landed === MAX_LANDED) throw withoutEffect(base, wanted);
     try {
       base = { ...base, ...(await attempt(base, catalog, wanted)) };
+      landed += 1;
     } catch (error) {
       if (isUnknown(error)) unknown = unknownUpdate(base, error);
       else if (!isMoraineError(error, 'COMMIT_CONFLICT', 'SNAPSHOT_NOT_FOUND')) throw error;
@@ -78,6 +83,13 @@ function requirementsOf(base: Table, updates: readonly TableUpdate[]): readonly 
       snapshotId: refs.get(ref)?.snapshotId ?? null,
     })),
   ];
+}
+
+/** Some servers take updates that they do not know, or undo what they do not want. */
+function withoutEffect({ identifier, catalog }: Table, updates: readonly TableUpdate[]): MoraineError {
+  const actions = [...new Set(updates.map(({ action }) => action))];
+  const message = `Table ${formatTableName(identifier, catalog?.name)}: the catalog took ${MAX_LANDED} commits one after the other (${actions.join(', ')}), and the table still needs the same. The server does not do such updates, or another program undoes them.`;
+  return new MoraineError('UNSUPPORTED_FEATURE', message, { details: { actions } });
 }
 
 function isUnknown(error: unknown): boolean {

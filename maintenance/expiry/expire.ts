@@ -107,12 +107,10 @@ export async function commitExpiry(deps: MaintenanceDeps, name: string, planLoca
   const plan = await readPlanIfThere(table, planLocation);
   if (plan === null) return 0;
   const roots = await snapshotRoots(deps, table, plan.nowMs);
+  const shorterLog = logShortener(plan.settings);
   const { metadata } = await commitExpiryBehindFence(table, (base) => {
     const now = planExpiry(base, plan.settings, [...roots, ...leaseRoots({ metadata: base }, plan.nowMs)], plan.nowMs);
-    return expiryUpdates(plan, base, now, [
-      ...withoutEndedLeases(base, plan.nowMs),
-      ...shorterLog(base, plan.settings),
-    ]);
+    return expiryUpdates(plan, base, now, [...withoutEndedLeases(base, plan.nowMs), ...shorterLog(base)]);
   });
   reachFaultPoint('maintain-expired');
   const kept = new Set(metadata.snapshots.map(({ snapshotId }) => snapshotId));
@@ -147,11 +145,21 @@ function removalOf(base: TableMetadata, snapshotIds: readonly bigint[]): readonl
   ];
 }
 
-/** No commit of its own can shorten a log: the table's property says how long the log is after any commit, whoever makes it. */
-function shorterLog(base: TableMetadata, settings: ExpirySettings): readonly TableUpdate[] {
-  if (surplusMetadata(base, settings).length === 0) return [];
-  const updates = new Map([['write.metadata.previous-versions-max', String(settings.metadataVersions)]]);
-  return [{ action: 'set-properties', updates }];
+const LOG_LENGTH = 'write.metadata.previous-versions-max';
+
+/**
+ * No commit of its own can shorten a log: the table's property says how long the log is after any commit, whoever makes it. It is asked for
+ * until it is there, and no more: a server may keep a log as long as it likes.
+ */
+function logShortener(settings: ExpirySettings): (base: TableMetadata) => readonly TableUpdate[] {
+  const length = String(settings.metadataVersions);
+  let isAsked = false;
+  return (base) => {
+    if (surplusMetadata(base, settings).length === 0) return [];
+    if (isAsked && base.properties.get(LOG_LENGTH) === length) return [];
+    isAsked = true;
+    return [{ action: 'set-properties', updates: new Map([[LOG_LENGTH, length]]) }];
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Maintenance shortens the metadata log of tables that keep a long one; the files that leave it are orphans like any other. */
 import { expect, test } from 'vitest';
-import type { Catalog } from '../../../catalogs/index.js';
+import type { Catalog, LoadedTable } from '../../../catalogs/index.js';
+import { MoraineError } from '../../../errors/index.js';
 import {
   dryRunMaintenance,
   type MaintenanceDeps,
@@ -97,4 +98,27 @@ test('what a catalog owns is left to it: no snapshot expires, no file goes, and 
   expect((await files.next()).done).toBe(true);
   expect(there(locations)).toEqual(locations.map(() => true));
   expect(await logOf(lab)).toEqual(locations.slice(0, 6));
+});
+
+test('a server that keeps its log as long as it likes is asked once, and what else has had its time goes', async () => {
+  const { lab } = await longLog(30);
+  const { metadataLog } = (await lab.load('ns.t')).metadata;
+  let commits = 0;
+  const keeping = <T extends LoadedTable>(table: T): T => ({ ...table, metadata: { ...table.metadata, metadataLog } });
+  const catalog = Object.create(lab.catalog, {
+    loadTable: {
+      value: async (...of: Parameters<Catalog['loadTable']>) => keeping(await lab.catalog.loadTable(...of)),
+    },
+    commitTable: {
+      value: async (...of: Parameters<Catalog['commitTable']>) => {
+        commits += 1;
+        if (commits > 500) throw new MoraineError('CATALOG_UNAVAILABLE', 'It was asked for ever.');
+        return keeping(await lab.catalog.commitTable(...of));
+      },
+    },
+  }) as Catalog;
+  const deps = lab.depsWith({ loadTable: async (name) => ({ ...keeping(await lab.load(name)), catalog }) });
+  await expireOnce(deps, 'ns.t', KEEP_TWO.expiry);
+  expect((await lab.load('ns.t')).metadata.properties.get(LENGTH)).toBe('2');
+  expect(commits).toBeLessThan(5);
 });

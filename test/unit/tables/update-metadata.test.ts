@@ -4,7 +4,7 @@ import type { Catalog } from '../../../catalogs/index.js';
 import { MoraineError } from '../../../errors/index.js';
 import type { TableMetadata, TableUpdate } from '../../../iceberg/index.js';
 import { commitUpdates } from '../../../tables/index.js';
-import { rejectionCode } from '../../support/error-code.js';
+import { failureOf, rejectionCode } from '../../support/error-code.js';
 import { tableFixture } from '../../support/table-fixture.js';
 
 const setProperty = (name: string, value: string): TableUpdate => ({
@@ -106,4 +106,20 @@ test('a lower format version is refused', async () => {
   const { table } = await tableFixture({ formatVersion: 3 });
   const down = commitUpdates(table, () => [{ action: 'upgrade-format-version', formatVersion: 2 }]);
   expect(await rejectionCode(down)).toBe('INVALID_ARGUMENT');
+});
+
+test('a catalog that takes updates without doing them is told of, and not asked for ever', async () => {
+  const { table, catalog } = await tableFixture();
+  let commits = 0;
+  const forgetful = withCommits(catalog, async (identifier) => {
+    commits += 1;
+    if (commits > 500) throw new MoraineError('CATALOG_UNAVAILABLE', 'It was asked for ever.');
+    return await catalog.loadTable(identifier);
+  });
+  const failure = await failureOf(commitUpdates({ ...table, catalog: forgetful }, addWord('w')));
+  expect([failure.code, failure.message]).toEqual([
+    'UNSUPPORTED_FEATURE',
+    expect.stringContaining('took 50 commits one after the other (set-properties)'),
+  ]);
+  expect(commits).toBe(50);
 });
