@@ -13,6 +13,29 @@ export interface DeletedPositions {
   readonly sql?: string;
 }
 
+/** The positions of all lists in order, each once. Sets have room for 2^24 of them, and data files have more rows. */
+export function distinctPositions(...lists: readonly Iterable<bigint>[]): BigUint64Array {
+  let all = new BigUint64Array(1024);
+  let length = 0;
+  for (const list of lists) {
+    for (const position of list) {
+      if (length === all.length) {
+        const longer = new BigUint64Array(2 * length);
+        longer.set(all);
+        all = longer;
+      }
+      all[length++] = position;
+    }
+  }
+  const sorted = all.subarray(0, length).sort();
+  let count = 0;
+  for (const position of sorted) {
+    if (count > 0 && sorted[count - 1] === position) continue;
+    sorted[count++] = position;
+  }
+  return sorted.subarray(0, count);
+}
+
 /** Delete files on storage that no snapshot lists yet. */
 export interface WrittenDeletes {
   readonly files: readonly DataFile[];

@@ -3,7 +3,7 @@ import { pathSegment } from '../catalogs/index.js';
 import type { Connection } from '../engine/index.js';
 import { type DataFile, DELETION_VECTOR_BLOB, encodeDeletionVector, writePuffin } from '../iceberg/index.js';
 import type { Table } from '../tables/index.js';
-import { type DeletedPositions, knownDeletes, type WrittenDeletes } from './deleted-positions.js';
+import { type DeletedPositions, distinctPositions, knownDeletes, type WrittenDeletes } from './deleted-positions.js';
 
 /** Id of the metadata column of row positions, which the blob is about. */
 const ROW_POSITION_ID = 2147483645;
@@ -35,9 +35,9 @@ export async function writeDeletionVectors(
     deleted.map(({ dataFile }) => dataFile),
   );
   const vectors = deleted.flatMap(({ dataFile, positions }): readonly Vector[] => {
-    const all = new Set([...(known.positions.get(dataFile.filePath) ?? []), ...positions]);
-    if (all.size === 0) return [];
-    return [{ dataFile, cardinality: BigInt(all.size), data: encodeDeletionVector(all) }];
+    const all = distinctPositions(known.positions.get(dataFile.filePath) ?? [], positions);
+    if (all.length === 0) return [];
+    return [{ dataFile, cardinality: BigInt(all.length), data: encodeDeletionVector(all) }];
   });
   if (vectors.length === 0) return { files: [], replaced: [] };
   const { bytes, blobs } = writePuffin(vectors.map(toBlob));

@@ -10,7 +10,7 @@ import {
 } from '../iceberg/index.js';
 import { stageRows } from '../staging/index.js';
 import type { Table } from '../tables/index.js';
-import type { DeletedPositions, WrittenDeletes } from './deleted-positions.js';
+import { type DeletedPositions, distinctPositions, type WrittenDeletes } from './deleted-positions.js';
 
 /**
  * Writes one Parquet file for each data file, its positions ascending. Its bounds say which data file it is about, so that readers
@@ -25,9 +25,9 @@ export async function writePositionDeletes(
 ): Promise<WrittenDeletes> {
   const files: DataFile[] = [];
   for (const [index, { dataFile, positions, sql }] of deleted.entries()) {
-    const all = new Set(positions);
-    if (all.size === 0) continue;
-    const rows = sql ?? `SELECT unnest([${[...all].join(', ')}]::BIGINT[])`;
+    const all = distinctPositions(positions);
+    if (all.length === 0) continue;
+    const rows = sql ?? `SELECT unnest([${all.join(', ')}]::BIGINT[])`;
     const written = await stageRows(connection, table, {
       select: `SELECT ${quoteLiteral(dataFile.filePath)}, pos FROM (${rows}) AS rows(pos) ORDER BY pos`,
       schema: POSITION_DELETE_SCHEMA,
