@@ -2,6 +2,7 @@
 import { pointInTimeSql, quoteLiteral, sqlType } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { formatDecimal, type IcebergType, type PrimitiveType, parseDecimal, type Schema } from '../../iceberg/index.js';
+import { EVENT_TIMESTAMP } from './entity-frame.js';
 import type { KeyTypes } from './entity-types.js';
 
 /** A number with all of its digits, as JSON writes it: one that is not whole, or that no JavaScript number holds. */
@@ -25,7 +26,8 @@ const INT64_MAX = 2n ** 63n - 1n;
 /**
  * A relation for rows, with columns in the order of its schema. They are those of all rows, in the order in which they first appear; what a row lacks is null.
  * Text that is an ISO-8601 time in every row is a timestamp: without a zone it is UTC. A column without a value has the type `unknown`.
- * @throws TYPE_MISMATCH for a column whose values have no type in common, or are not decimals as its join key is
+ * @throws TYPE_MISMATCH for a column whose values have no type in common, or are not decimals as its join key is; for an `event_timestamp` that
+ *   is no time
  */
 export function relationOfRows(
   rows: readonly EntityRow[],
@@ -34,11 +36,10 @@ export function relationOfRows(
   const given = rows.map(asMap);
   const names = [...new Set(given.flatMap((row) => [...row.keys()]))];
   const columns = names.map((name) => {
-    return columnOf(
-      name,
-      given.map((row) => row.get(name) ?? null),
-      keyTypes.get(name),
-    );
+    const values = given.map((row) => row.get(name) ?? null);
+    const column = columnOf(name, values, keyTypes.get(name));
+    if (name === EVENT_TIMESTAMP && column.type.kind === 'string') refuseOtherText(values);
+    return column;
   });
   const fields = names.map((name, index) => ({
     id: index + 1,
@@ -57,6 +58,14 @@ function asMap(row: EntityRow): ReadonlyMap<string, EntityValue> {
   return row instanceof Map ? (row as ReadonlyMap<string, EntityValue>) : new Map(Object.entries(row));
 }
 
+/** Of many times, a single text that is none makes all of them texts. */
+function refuseOtherText(values: readonly EntityValue[]): void {
+  const text = values.find((value) => typeof value === 'string' && kindOfAnyText(value) === 'string');
+  if (typeof text !== 'string') return;
+  const message = `Column '${EVENT_TIMESTAMP}' of the entity rows is of type string, not a timestamp: ${JSON.stringify(text.slice(0, 100))} is no time.`;
+  throw new MoraineError('TYPE_MISMATCH', message);
+}
+
 /** Values as texts, and the type to read them as. */
 interface ColumnOfTexts {
   readonly type: PrimitiveType;
@@ -68,7 +77,7 @@ function columnOf(name: string, values: readonly EntityValue[], keyType: Iceberg
   const isWhole = (value: EntityValue): boolean =>
     value === null || Number.isSafeInteger(value) || (typeof value === 'bigint' && BigInt.asIntN(64, value) === value);
   if (keyType?.kind !== 'decimal' || values.every(isWhole))
-    return { type: commonType(name, values), texts: values.map(textOf) };
+    return { type: commonType(name, values, keyType), texts: values.map(textOf) };
   return { type: keyType, texts: values.map((value) => decimalText(name, value, keyType)) };
 }
 
@@ -108,8 +117,10 @@ function readSql(type: IcebergType, index: number): string {
   return text;
 }
 
-function commonType(name: string, values: readonly EntityValue[]): PrimitiveType {
-  const kinds = new Set(values.filter((value) => value !== null).map((value) => kindOf(name, value)));
+function commonType(name: string, values: readonly EntityValue[], keyType: IcebergType | undefined): PrimitiveType {
+  // A key that is a text stays one, whatever it looks like.
+  const kindOfText = keyType?.kind === 'string' ? (): ValueKind => 'string' : kindOfAnyText;
+  const kinds = new Set(values.filter((value) => value !== null).map((value) => kindOf(name, value, kindOfText)));
   if (kinds.size === 2 && kinds.has('long') && kinds.has('double')) {
     const isRounded = (value: EntityValue): value is bigint =>
       typeof value === 'bigint' && BigInt(Number(value)) !== value;
@@ -136,7 +147,33 @@ function commonType(name: string, values: readonly EntityValue[]): PrimitiveType
 
 type ValueKind = 'string' | 'long' | 'double' | 'boolean' | 'time' | 'time_ns';
 
-function kindOf(name: string, value: EntityValue): ValueKind {
+/** What looks like a time and is none, such as `2026-02-30 00:00:00`, is a text. */
+function kindOfAnyText(text: string): ValueKind {
+  const match = ISO_TIME.exec(text);
+  if (match === null) return 'string';
+  const isNanoseconds = (match[1] ?? '').length > 6;
+  return isMoment(text, isNanoseconds) ? (isNanoseconds ? 'time_ns' : 'time') : 'string';
+}
+
+/** Whether the calendar has the day, and the day the time. @param text as {@link ISO_TIME} has it */
+function isMoment(text: string, isNanoseconds: boolean): boolean {
+  const digits = (at: number): number => Number(text.slice(at, at + 2));
+  const [year, month, day] = [Number(text.slice(0, 4)), digits(5), digits(8)];
+  const second = text[16] === ':' ? digits(17) : 0;
+  // A day ends at 24:00, which is where the next one begins.
+  const isEnd = /[T ]24:00(?::00(?:\.0+)?)?(?:[^\d:.]|$)/.test(text);
+  if ((digits(11) > 23 && !isEnd) || digits(14) > 59 || second > 59) return false;
+  if (month < 1 || month > 12 || day < 1 || day > daysOfMonth(year, month)) return false;
+  // 64 bits of nanoseconds reach from 1677 to 2262.
+  return !isNanoseconds || (year > 1677 && year < 2262);
+}
+
+function daysOfMonth(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return [4, 6, 9, 11].includes(month) ? 30 : 31;
+}
+
+function kindOf(name: string, value: EntityValue, kindOfText: (text: string) => ValueKind): ValueKind {
   if (typeof value === 'boolean') return 'boolean';
   if (typeof value === 'number') return Number.isSafeInteger(value) ? 'long' : 'double';
   if (value instanceof Date) return 'time';
@@ -144,10 +181,7 @@ function kindOf(name: string, value: EntityValue): ValueKind {
     if (value <= INT64_MAX && value >= -INT64_MAX - 1n) return 'long';
     throw new MoraineError('TYPE_MISMATCH', `Column '${name}' of the entity rows has a number outside 64 bits.`);
   }
-  if (typeof value === 'string') {
-    const match = ISO_TIME.exec(value);
-    return match === null ? 'string' : (match[1] ?? '').length > 6 ? 'time_ns' : 'time';
-  }
+  if (typeof value === 'string') return kindOfText(value);
   if (isNumberText(value)) return 'double';
   throw new MoraineError('TYPE_MISMATCH', `Column '${name}' of the entity rows has a value of type ${typeof value}.`);
 }

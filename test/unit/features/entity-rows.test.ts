@@ -1,5 +1,6 @@
 /** Join keys of entity rows that are objects, read by their types and never rounded. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EntityRow } from '../../../features/index.js';
 import { failureOf } from '../../support/error-code.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 
@@ -9,11 +10,16 @@ let lab: FeatureLab;
 beforeAll(async () => {
   lab = await FeatureLab.open();
   await lab.createTable('demo.longs', { id: 'long', at: 'timestamptz', v: 'string' });
+  await lab.createTable('demo.texts', { session: 'string', at: 'timestamptz', v: 'string' });
   await lab.createTable('demo.decimals', { price: 'decimal(22, 2)', at: 'timestamptz', v: 'string' });
   const at = `TIMESTAMPTZ '2001-01-01 10:00:00Z'`;
   await lab.append(
     'demo.longs',
     `SELECT id::BIGINT, ${at}, id::VARCHAR FROM (VALUES (1), (9007199254740990), (9007199254740991), (9007199254740993)) t(id)`,
+  );
+  await lab.append(
+    'demo.texts',
+    `SELECT session, ${at}, session FROM (VALUES ('2001-01-01T00:00:00Z'), ('2001-01-01 00:00:00'), ('a')) t(session)`,
   );
   await lab.append(
     'demo.decimals',
@@ -23,10 +29,12 @@ beforeAll(async () => {
     entities: [
       { name: 'long', joinKeys: ['id'] },
       { name: 'decimal', joinKeys: ['price'] },
+      { name: 'text', joinKeys: ['session'] },
     ],
     featureViews: [
       { name: 'longs', entities: ['long'], source: { table: 'demo.longs', timestampField: 'at' } },
       { name: 'decimals', entities: ['decimal'], source: { table: 'demo.decimals', timestampField: 'at' } },
+      { name: 'texts', entities: ['text'], source: { table: 'demo.texts', timestampField: 'at' } },
     ],
   });
 });
@@ -80,4 +88,65 @@ describe('a join key', () => {
       ]);
     },
   );
+});
+
+const texts = (rows: readonly EntityRow[]) =>
+  lab.historical({
+    features: ['texts:v'],
+    entities: { rows: rows.map((row) => ({ session: 'a', event_timestamp: new Date('2002-01-01'), ...row })) },
+  });
+
+it('a join key that is a text is compared as it is, though each looks like a time', async () => {
+  const keys = ['2001-01-01T00:00:00Z', '2001-01-01 00:00:00', '2001-01-01T00:00:00.000Z', '2001-01-01T01:00:00+01:00'];
+  const { rows } = await texts(keys.map((session) => ({ session })));
+  expect(rows.map(({ session, v }) => [session, v])).toEqual([
+    ['2001-01-01T00:00:00Z', '2001-01-01T00:00:00Z'],
+    ['2001-01-01 00:00:00', '2001-01-01 00:00:00'],
+    ['2001-01-01T00:00:00.000Z', null],
+    ['2001-01-01T01:00:00+01:00', null],
+  ]);
+});
+
+it.each([
+  '0000-00-00 00:00:00',
+  '2001-02-29T00:00:00Z',
+  '1900-02-29 00:00:00',
+  '2001-04-31 00:00',
+  '2001-13-01T00:00:00Z',
+  '2001-01-01T24:00:01Z',
+  '2001-01-01 24:00:00.5',
+  '2001-01-01T24:01+01:00',
+  '2001-01-01T00:60Z',
+  '2001-01-01 00:00:61.5',
+  '9999-12-31T23:59:59.9999999Z',
+])('the text %s is no time, and stays a text', async (note) => {
+  const { rows } = await texts([{ note }, { note: '2001-01-01T00:00:00Z' }]);
+  expect(rows.map((row) => [row['note'], row['v']])).toEqual([
+    [note, 'a'],
+    ['2001-01-01T00:00:00Z', 'a'],
+  ]);
+  const failure = await failureOf(texts([{}, { event_timestamp: '2001-01-01T00:00:00Z' }, { event_timestamp: note }]));
+  expect([failure.code, failure.message]).toEqual([
+    'TYPE_MISMATCH',
+    `Column 'event_timestamp' of the entity rows is of type string, not a timestamp: "${note}" is no time.`,
+  ]);
+});
+
+it('a day ends at 24:00, where the next one begins', async () => {
+  const ends = ['2001-02-28T24:00:00Z', '2001-02-28 24:00', '2001-02-28T24:00:00.000+01:00'];
+  const { rows } = await texts(ends.map((event_timestamp) => ({ event_timestamp })));
+  expect(rows.map((row) => row['event_timestamp'])).toEqual([
+    '2001-03-01T00:00:00.000000Z',
+    '2001-03-01T00:00:00.000000Z',
+    '2001-02-28T23:00:00.000000Z',
+  ]);
+});
+
+it.each([
+  ['2000-02-29T23:59:59.999999Z', 'timestamptz'],
+  ['2001-12-31 00:00', 'timestamptz'],
+  ['0001-01-01T00:00:00Z', 'timestamptz'],
+  ['2261-12-31T23:59:59.999999999Z', 'timestamptz_ns'],
+])('the text %s is a time of type %s', async (note, type) => {
+  expect((await texts([{ note }])).columns).toContain(`note ${type}`);
 });
