@@ -55,9 +55,27 @@ function predicateSql(predicate: BoundPredicate, sql: string): string {
       const values = predicate.literals.map((literal) => literalSql(predicate.ref, literal));
       return `${sql} ${predicate.op === 'in' ? 'IN' : 'NOT IN'} (${values.join(', ')})`;
     }
-    default:
+    default: {
+      const side = sideOfRange(predicate.ref.type, predicate.literal);
+      if (side !== undefined) return TRUE_OF_ALL[side].has(predicate.op) ? `${sql} IS NOT NULL` : 'false';
       return `${sql} ${COMPARISONS[predicate.op]} ${literalSql(predicate.ref, predicate.literal)}`;
+    }
   }
+}
+
+/** Comparisons that hold for every value, by where the literal lies. */
+const TRUE_OF_ALL: Readonly<Record<'above' | 'below', ReadonlySet<BoundPredicate['op']>>> = {
+  above: new Set(['lt', 'lt-eq', 'not-eq'] as const),
+  below: new Set(['gt', 'gt-eq', 'not-eq'] as const),
+};
+
+const MAX_LONG = 2n ** 63n - 1n;
+
+/** Where a time lies that is beyond all values of its type: bounds in microseconds may be, on columns of nanoseconds. */
+function sideOfRange({ kind }: BoundReference['type'], literal: PrimitiveValue): 'above' | 'below' | undefined {
+  if ((kind !== 'timestamp_ns' && kind !== 'timestamptz_ns') || typeof literal !== 'bigint') return undefined;
+  if (literal > MAX_LONG) return 'above';
+  return literal < -MAX_LONG ? 'below' : undefined;
 }
 
 /**

@@ -128,6 +128,24 @@ test('a window in microseconds over a table in nanoseconds cuts nothing', async 
   expect(rows).toEqual([['k=1', 'x=1', 'at=2001-01-01T00:00:10.000000000']]);
 });
 
+test('a window that reaches beyond the years of nanoseconds has all rows, or none', async () => {
+  const [from, to] = [
+    BigInt(Date.parse('1500-01-01T00:00:00Z')) * 1000n,
+    BigInt(Date.parse('2300-01-01T00:00:00Z')) * 1000n,
+  ];
+  const both = [
+    ['k=1', 'x=1', 'at=2001-01-01T00:00:10.000000000'],
+    ['k=2', 'x=2', 'at=2001-01-01T00:00:10.000000001'],
+  ];
+  const source = { table: 'demo.ns' };
+  for (const window of [{ startUs: from }, { endUs: to }, { startUs: from, endUs: to }]) {
+    expect(await all({ source, ...window })).toEqual(both);
+    expect(await latest({ source, ...window })).toEqual(both);
+  }
+  expect(await all({ source, endUs: from })).toEqual([]);
+  expect(await all({ source, startUs: to })).toEqual([]);
+});
+
 test('mistakes are named before anything is read', async () => {
   const error = async (request: Partial<PullRequest>) => {
     const { code, message } = await failureOf(all(request));
