@@ -30,5 +30,5 @@ function fateOf(files: Awaited<ReturnType<typeof dropTable>>): string {
   if (files.deleted === null) return 'The catalog deletes its files.';
   const deleted = `${countedText(files.deleted, 'file')} deleted`;
   if (files.kept === 0) return `${deleted}.`;
-  return `${deleted}; ${countedText(files.kept, 'file')} outside its own folders stay.`;
+  return `${deleted}; ${countedText(files.kept, 'file')} outside its own folders, or of other tables, stay.`;
 }

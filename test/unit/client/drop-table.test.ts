@@ -74,6 +74,19 @@ test('a file outside the folders of a purged table stays, though its metadata na
   expect([existsSync(foreign), existsSync(other), files()]).toEqual([true, true, []]);
 });
 
+test('a file of a purged table that another table has, too, stays', async () => {
+  const { small, catalog, location, files } = await withCopies();
+  const adopted = join(location, 'two.parquet');
+  const source = await small.source();
+  const identifier = { namespace: ['demo'], name: 'adopting' };
+  await catalog.createTable(identifier, { schema: source.metadata.schemas[0] ?? expect.unreachable() });
+  // As Spark's add_files does it: the file stays where it is.
+  await commitAppend(await small.project.loadTable('demo.adopting'), { files: [dataFile(adopted)] });
+  const count = files().length;
+  expect(await dropTable(small.project, NAME, { purge: true })).toEqual({ deleted: count - 1, kept: 1 });
+  expect([await catalog.tableExists(COPIES), files()]).toEqual([false, ['two.parquet']]);
+});
+
 test('a table whose folder another name claims, or whose files must stay, is not purged', async () => {
   const { small, catalog, load, files } = await withCopies();
   await catalog.registerTable({ namespace: ['demo'], name: 'twin' }, (await load()).metadataLocation);
