@@ -19,6 +19,9 @@ export interface ViewPointerDeps {
   readonly loader: PartLoader;
 }
 
+/** Up to so many commits are decoded before the newest of them is served from its own files. */
+const MOST_COMMITS_TO_WAIT_FOR = 2n;
+
 /** The states of one view that a reader knows. */
 export class ViewPointer {
   readonly name: string;
@@ -181,8 +184,19 @@ export class ViewPointer {
       return;
     }
     if (this.#bridge?.of === value && this.#bridge.view === served.value) this.#serveBridge(this.#bridge, checked.atMs);
-    else if (!isBegun(value.decoded, served.value.decoded)) this.#bridging ??= this.#build(value, served.value);
+    else if (!isBegun(value.decoded, served.value.decoded) || this.#isFarAhead(value))
+      this.#bridging ??= this.#build(value, served.value);
     this.#preparing ??= this.#prepare(value, this.#prepared ?? served.value);
+  }
+
+  /**
+   * Whether so much was committed while the rows of a compaction went over that decoding it again from the files of the state takes long, while the bridge that is
+   * served has it.
+   */
+  #isFarAhead({ table }: OnlineView): boolean {
+    const prepared = this.#prepared?.table.metadata;
+    if (prepared === undefined || this.#bridge?.view !== this.#served?.value) return false;
+    return table.metadata.lastSequenceNumber - prepared.lastSequenceNumber > MOST_COMMITS_TO_WAIT_FOR;
   }
 
   async #prepare(next: OnlineView, before: OnlineView): Promise<void> {
