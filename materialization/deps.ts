@@ -2,12 +2,12 @@
 import type { Catalog } from '../catalogs/index.js';
 import type { Engine } from '../engine/index.js';
 import type { Definitions } from '../features/index.js';
-import type { OnlineSettings } from '../online/index.js';
+import type { OnlineSettings, RenameDeps } from '../online/index.js';
 import type { EngineChoice } from '../reduction/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 
-export interface MaterializationDeps {
+export interface MaterializationDeps extends RenameDeps {
   /** The catalog of the online tables. */
   readonly catalog: Catalog;
   readonly io: FileIO;

@@ -10,6 +10,26 @@ export interface RenamedView {
   readonly formerNames: readonly string[];
 }
 
+/** What makes online tables, and knows the names that views had before. */
+export interface RenameDeps {
+  readonly catalog: Catalog;
+  readonly settings?: OnlineSettings;
+  /** The names that a registered view had before, newest first; absent: views are never renamed. */
+  formerNames?(view: string): Promise<readonly string[]>;
+}
+
+/**
+ * Lets the table of a view follow before somebody makes another one under the new name, which would leave all rows behind: an `apply` renames tables after it
+ * has registered the views, and may be cut short in between.
+ * @returns whether the view had other names, so that its table may be there now, whoever renamed it
+ */
+export async function followRename({ catalog, settings, ...deps }: RenameDeps, view: string): Promise<boolean> {
+  const formerNames = (await deps.formerNames?.(view)) ?? [];
+  if (formerNames.length === 0) return false;
+  await renameOnlineTables(catalog, [{ name: view, formerNames }], settings);
+  return true;
+}
+
 /** The outcome of a table's renaming. */
 export interface RenamedOnlineTable {
   readonly from: TableIdentifier;

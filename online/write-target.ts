@@ -2,17 +2,18 @@
 import type { Catalog } from '../catalogs/index.js';
 import type { Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
-import { type Definitions, type FeatureView, resolveView } from '../features/index.js';
+import { type Definitions, type FeatureView, findFeatureView, resolveView } from '../features/index.js';
 import { currentSchema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { loadTable, requireWritable, type Table } from '../tables/index.js';
 import { type BatchColumns, batchColumns } from './batch-rows.js';
 import { ensureOnlineTable } from './ensure-online-table.js';
 import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings, onlineLayout } from './online-layout.js';
+import { followRename, type RenameDeps } from './rename-online-table.js';
 import { definitionChangeTexts, type LoadSource } from './stored-definition.js';
 import { redefinedError } from './view-refusal.js';
 
-export interface OnlineWriteDeps {
+export interface OnlineWriteDeps extends RenameDeps {
   readonly catalog: Catalog;
   readonly io: FileIO;
   readonly engine: Engine;
@@ -35,8 +36,13 @@ export function requireOnline({ name, online }: FeatureView): void {
   throw new MoraineError('INVALID_ARGUMENT', `Feature view '${name}' is not online: set online: true and apply it.`);
 }
 
-/** The view's table; null if nobody has made it. */
+/** The view's table, which gets its name if the view was renamed; null if nobody has made it. */
 export async function madeOnlineTable(deps: OnlineWriteDeps, view: FeatureView): Promise<Table | null> {
+  const found = await findOnlineTable(deps, view);
+  return found === null && (await followRename(deps, view.name)) ? await findOnlineTable(deps, view) : found;
+}
+
+async function findOnlineTable(deps: OnlineWriteDeps, view: FeatureView): Promise<Table | null> {
   try {
     return await loadOnlineTable(deps, view);
   } catch (error) {
@@ -67,6 +73,8 @@ export async function onlineWriteTarget(
   const resolved = resolveView(definitions, view.name, currentSchema(source.metadata));
   const columns = batchColumns(onlineLayout(resolved, settings).schema, view, definitions);
   const table = async (): Promise<Table> => {
+    // A view that was renamed or deleted meanwhile gets no table under its old name.
+    findFeatureView(await deps.definitions(), view.name);
     await ensureOnlineTable(catalog, resolved, source, settings);
     const created = await loadOnlineTable(deps, view);
     await requireFit(deps, created, view, definitions);

@@ -8,7 +8,7 @@ import {
   type TableIdentifier,
 } from '../catalogs/index.js';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
-import { DatasetRegistry, type HistoricalDeps, type SaveDeps } from '../features/index.js';
+import { DatasetRegistry, type HistoricalDeps, objectKey, type SaveDeps } from '../features/index.js';
 import type { CompactDeps, GuardedPlace, MaintenanceDeps, MoveDeps } from '../maintenance/index.js';
 import type { MaterializationDeps } from '../materialization/index.js';
 import { namesBuckets } from '../storage/index.js';
@@ -198,6 +198,7 @@ export async function materializationDeps(project: Project): Promise<Materializa
       partitionStrategy: config.online.partitionStrategy,
     },
     definitions: async () => (await registry.read()).definitions,
+    formerNames: async (view) => (await registry.read()).formerNames.get(objectKey('featureView', view)) ?? [],
     loadSource: (name) => project.loadTable(name),
     engines: await enginesOf(project),
     reach: (table) => project.reach(table),

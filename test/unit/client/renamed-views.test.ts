@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { applyDefinitions } from '../../../client/index.js';
 import type { Definitions, FeatureView } from '../../../features/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
-import { getOnlineFeatures } from '../../../online/index.js';
+import { getOnlineFeatures, writeOnlineBatch } from '../../../online/index.js';
 import { materializationDeps } from '../../../project/index.js';
 import { failureOf } from '../../support/error-code.js';
 import { SmallProject } from '../../support/small-project.js';
@@ -23,8 +23,9 @@ async function start() {
     ...definitions,
     featureViews: new Map([[name, { ...defined, name, ...more }]]),
   });
-  const served = async (name: string) => {
-    const request = { view: name, entities: [{ sensor: 0 }, { sensor: 1 }, { sensor: 2 }], readTimeoutMs: 60_000 };
+  const served = async (name: string, more: { readonly nowUs?: bigint } = {}) => {
+    const entities = [{ sensor: 0 }, { sensor: 1 }, { sensor: 2 }];
+    const request = { view: name, entities, readTimeoutMs: 60_000, ...more };
     const { rows } = await getOnlineFeatures(deps, request);
     return rows.map(([value]) => value?.value);
   };
@@ -60,12 +61,44 @@ describe('a renamed view', () => {
     expect(await served('third')).toEqual([3, 4, 5]);
   });
 
-  it('that was materialized in between keeps its own table', async () => {
-    const { view, deps, registry, named, tables, apply } = await start();
+  it('that is materialized before its table followed takes it along, and goes on from its last run', async () => {
+    const { small, view, deps, registry, named, served, tables, apply } = await start();
     await registry.apply(named('fresh', { renamedFrom: view }));
-    await materializeDirect(deps, { view: 'fresh' });
+    await small.append(1, 10, 3);
+    expect((await materializeDirect(deps, { view: 'fresh' })).plan).toMatchObject({ kind: 'incremental', files: 1 });
+    expect(await served('fresh')).toEqual([10, 4, 5]);
+    expect(await tables()).toEqual(['fresh']);
     expect((await apply(named('fresh'))).renamedTables).toEqual([]);
-    expect((await tables()).toSorted()).toEqual(['fresh', view].toSorted());
+  });
+
+  it('that is written to before its table followed takes it along, with the rows that clients pushed before', async () => {
+    const { view, deps, registry, named, served, tables } = await start();
+    const row = (sensor: bigint, reading: number) => [sensor, reading, 4_102_444_800_000_000n, null];
+    const write = (name: string, rows: readonly (readonly (bigint | number | null)[])[]) =>
+      writeOnlineBatch(deps, { view: name, read: () => rows });
+    await write(view, [row(1n, 71)]);
+    await registry.apply(named('second', { renamedFrom: view }));
+    await registry.apply(named('fresh', { renamedFrom: 'second' }));
+    await write('fresh', [row(2n, 72)]);
+    expect(await tables()).toEqual(['fresh']);
+    const nowUs = 4_102_444_800_000_000n;
+    expect(await served('fresh', { nowUs })).toEqual([3, 71, 72]);
+  });
+
+  it('gets no table under its old name from a write that began before', async () => {
+    const { view, deps, registry, named, tables } = await start();
+    const { definitions } = await registry.read();
+    await deps.catalog.dropTable({ namespace: ['moraine_online'], name: view });
+    let looks = 0;
+    const late = async () => {
+      looks += 1;
+      // The first look was before the rename.
+      return looks === 1 ? definitions : await deps.definitions();
+    };
+    await registry.apply(named('fresh', { renamedFrom: view }));
+    const write = writeOnlineBatch({ ...deps, definitions: late }, { view, read: () => [[1n, 5, 1_000_000n, null]] });
+    expect(await failureOf(write)).toMatchObject({ code: 'FEATURE_VIEW_NOT_FOUND' });
+    expect(await tables()).toEqual([]);
   });
 
   it('does not take the table of another view that has its old name now', async () => {
