@@ -2,16 +2,17 @@
 import { MoraineError } from '../errors/index.js';
 import {
   currentSchema,
-  currentSnapshot,
   findSnapshot,
   type NestedField,
   type Schema,
+  type Snapshot,
   schemaOfSnapshot,
   type TableMetadata,
 } from '../iceberg/index.js';
 import type { EntityKeyPart } from './entity-key.js';
 import { ONLINE_COLUMNS } from './online-columns.js';
 import { joinKeysOfTable } from './online-schema-change.js';
+import { currentAncestors } from './table-progress.js';
 
 /** The columns of an online table by what they are for. */
 export interface OnlineColumns {
@@ -49,7 +50,20 @@ export function onlineColumns(schema: Schema, joinKeys: readonly string[], viewN
 }
 
 /**
- * The columns of a table's current snapshot. A run that has begun may have changed the table's own already, and has written no value of them.
+ * The snapshot that wrote values last; null: there is none. One that only wrote rows or lists of files anew (specification, operation `replace`) has the table's
+ * columns of then in its schema, and no value of those that came since.
+ */
+function writtenSnapshot(metadata: TableMetadata): Snapshot | null {
+  const chain = currentAncestors(metadata);
+  return chain.find(({ summary }) => summary.get('operation') !== 'replace') ?? chain.at(-1) ?? null;
+}
+
+function writtenSchema(metadata: TableMetadata, snapshot = writtenSnapshot(metadata)): Schema {
+  return snapshot === null ? currentSchema(metadata) : schemaOfSnapshot(metadata, snapshot);
+}
+
+/**
+ * The columns that rows have values of. A run that has begun may have changed the table's own already, and has written no value of them.
  * @param joinKeys those of the view, for a table that does not record its own
  * @throws METADATA_CORRUPT if the table is not an online table
  */
@@ -58,18 +72,30 @@ export function storedColumns(
   joinKeys: readonly string[],
   viewName: string,
 ): { readonly schema: Schema; readonly columns: OnlineColumns } {
-  const snapshot = currentSnapshot(metadata);
-  const schema = snapshot === null ? currentSchema(metadata) : schemaOfSnapshot(metadata, snapshot);
+  const schema = writtenSchema(metadata);
   return { schema, columns: onlineColumns(schema, joinKeysOfTable(metadata) ?? joinKeys, viewName) };
 }
 
 /**
  * Whether a table has columns that it did not have when a snapshot was committed: rows of then have no value of them.
- * @param snapshotId if it has expired, the current one stands for it
+ * @param snapshotId if it has expired, the one that wrote values last stands for it
  */
 export function hasColumnsSince(metadata: TableMetadata, snapshotId: bigint): boolean {
-  const snapshot = findSnapshot(metadata, snapshotId) ?? currentSnapshot(metadata);
-  if (snapshot === null) return false;
-  const known = new Set(schemaOfSnapshot(metadata, snapshot).fields.map(({ id }) => id));
-  return currentSchema(metadata).fields.some(({ id }) => !known.has(id));
+  const snapshot = findSnapshot(metadata, snapshotId) ?? writtenSnapshot(metadata);
+  return snapshot !== null && lacksColumns(schemaOfSnapshot(metadata, snapshot), currentSchema(metadata));
+}
+
+/**
+ * Whether a table has got or lost columns since values were written: who writes its rows anew by its own columns takes the values of those that are lost, which
+ * reads are still answered with.
+ */
+export function hasOtherColumns(metadata: TableMetadata): boolean {
+  const [written, current] = [writtenSchema(metadata), currentSchema(metadata)];
+  return lacksColumns(written, current) || lacksColumns(current, written);
+}
+
+/** Whether a schema lacks a column of another one. */
+function lacksColumns(schema: Schema, other: Schema): boolean {
+  const known = new Set(schema.fields.map(({ id }) => id));
+  return other.fields.some(({ id }) => !known.has(id));
 }

@@ -7,7 +7,7 @@ import {
   partitionKey,
   type Snapshot,
 } from '../../iceberg/index.js';
-import { onlineSpecOf } from '../../online/index.js';
+import { hasOtherColumns, onlineSpecOf } from '../../online/index.js';
 import { type PlannedFile, planFiles, type Table } from '../../tables/index.js';
 import type { CompactDeps } from './compact-deps.js';
 import { chooseGroups, type FileGroup, fitText, type Grouping } from './compact-groups.js';
@@ -74,8 +74,16 @@ export async function chooseFiles(
     );
   }
   const all = filter === undefined ? matching : (await planFiles(table, scan)).files;
+  if (hasOtherColumns(table.metadata)) return noneOf(all, OTHER_COLUMNS);
   const grouping = onlineGrouping(request, onlineSpecOf(table.metadata, online), online);
   return chooseOnline(all, new Set(asked.map(keyOf)), grouping);
+}
+
+/** Why no files of an online table are rewritten whose columns a run has changed, and that has rows of before. */
+const OTHER_COLUMNS = 'the table has got other columns since its rows were written: materialize the view first';
+
+function noneOf({ length: files }: readonly PlannedFile[], reason: string): ChosenFiles {
+  return { groups: [], files: 0, skipped: files === 0 ? [] : [{ reason, files }], leftText: '' };
 }
 
 function chooseAny(all: readonly PlannedFile[], grouping: Grouping, targetBytes: number): ChosenFiles {
@@ -106,8 +114,7 @@ function chooseOnline(
   const chosen = all.filter((planned) => partitions.has(keyOf(planned)));
   const isAsked = (planned: PlannedFile): boolean => partitions.has(keyOf(planned)) && !unreadable.has(keyOf(planned));
   const groups = onlineGroups(all, isAsked, grouping);
-  if (groups === SEVERAL_SPECS)
-    return { groups: [], files: 0, skipped: [{ reason: SEVERAL_SPECS, files: all.length }], leftText };
+  if (groups === SEVERAL_SPECS) return noneOf(all, SEVERAL_SPECS);
   const readable = groups.filter(({ files }) => files.every(({ file }) => isReadable(file)));
   const files = chosen.filter(isAsked).length;
   const left = chosen.length - files;

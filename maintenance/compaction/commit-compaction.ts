@@ -1,6 +1,7 @@
 /** The commit of rewritten groups: together if possible; if not, each for itself, so that one in conflict holds up no other. */
 import { createHash } from 'node:crypto';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
+import type { TableMetadata } from '../../iceberg/index.js';
 import { NEWEST_ROWS_AS_OF } from '../../online/index.js';
 import { commitRewrite, findRun, readStagedManifest, type Table } from '../../tables/index.js';
 import { carryDeletes, type StagedGroup } from './carry-deletes.js';
@@ -104,10 +105,19 @@ async function commitTogether(
       [GROUPS, groups.join(',')],
       ...(head.online === null || head.expiredBeforeUs !== null ? [] : [[NEWEST_ROWS_AS_OF, `${head.nowUs}`] as const]),
     ]),
-    validate: (base) => refuseUncoveringDeletes(plan, groups, { ...table, metadata: base }),
+    validate: async (base) => {
+      refuseOtherColumns(plan, base);
+      await refuseUncoveringDeletes(plan, groups, { ...table, metadata: base });
+    },
   });
   compactFaultPoint('compact-after-swap');
   return snapshotId;
+}
+
+/** A run that gives an online table other columns has rows to write before they count: see `hasOtherColumns`. @throws COMMIT_CONFLICT plan again */
+function refuseOtherColumns({ head, table }: StoredPlan, base: TableMetadata): void {
+  if (head.online === null || base.currentSchemaId === table.metadata.currentSchemaId) return;
+  throw new MoraineError('COMMIT_CONFLICT', `The table ${head.table} got other columns during the compaction.`);
 }
 
 async function loadPlannedTable({ loadTable }: Pick<CompactDeps, 'loadTable'>, { head }: StoredPlan): Promise<Table> {

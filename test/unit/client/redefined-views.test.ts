@@ -13,8 +13,15 @@ import {
   type OnlineValue,
   parseSchema,
 } from '../../../index.js';
+import {
+  commitCompaction,
+  compactDirect,
+  planCompaction,
+  rewriteGroup,
+  tidyManifests,
+} from '../../../maintenance/index.js';
 import { materializeDirect, planMaterialization } from '../../../materialization/index.js';
-import { materializationDeps } from '../../../project/index.js';
+import { compactDeps, materializationDeps } from '../../../project/index.js';
 import { failureOf } from '../../support/error-code.js';
 
 type ViewInput = Parameters<typeof defineFeatureView>[0];
@@ -279,7 +286,30 @@ describe('a view that was redefined', () => {
     };
     await check();
     const deps = await materializationDeps(moraine.project);
+    // Rows in several files, and some in one without a partition.
+    for (const at of [3, 4, 5, 6]) {
+      const rows = Array.from({ length: 8 }, (_, k) => ({ k: k + 2, v: at, w: at, ts: `2026-01-0${at}T00:00:00Z` }));
+      await apply(view());
+      await moraine.onlineWriteBatch({ view: 'readings', rows });
+    }
+    await apply(view({ features: [{ name: 'later' }, { name: 'v' }] }));
+    const compactions = await compactDeps(moraine.project);
+    const request = { table: 'moraine_online.readings', strategy: 'latest' } as const;
+    const { planLocation } = await planCompaction(compactions, request);
+    const group = await rewriteGroup(compactions, planLocation ?? '', 0);
     await planMaterialization(deps, { view: 'readings', attemptId: 'planned-only' });
+    await check();
+    // Nothing that rewrites rows or lists of files makes values of the new column.
+    expect(await commitCompaction(compactions, planLocation ?? '', [group])).toMatchObject({
+      committed: [],
+      reason: expect.stringContaining('got other columns') as string,
+    });
+    const compacted = await compactDirect(compactions, request);
+    expect(compacted).toMatchObject({
+      snapshotId: null,
+      skipped: [{ reason: expect.stringContaining('materialize the view first') as string }],
+    });
+    expect((await tidyManifests(moraine.project, 'moraine_online.readings')).snapshotId).not.toBeNull();
     await check();
     await apply(view());
     await materialize();
