@@ -4,6 +4,7 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { MoraineConfig } from '../config/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
@@ -12,7 +13,7 @@ import type { OfflineHead } from './offline-output.js';
 import type { OfflineNews, OfflineOrder, OfflineWork } from './offline-work.js';
 import type { TraceCarrier } from './tracing/continue-trace.js';
 
-/** An answer: what it is made of, and its bytes. Destroying them ends the process. */
+/** An answer: what it is made of, and its bytes. Destroying them ends the process, also if none was read. */
 export interface OfflineAnswer {
   readonly head: OfflineHead;
   readonly bytes: Readable;
@@ -40,7 +41,7 @@ export interface OfflineTurn {
    * @throws OVERLOADED if as many as may be are at work; what the work throws before its first byte; TIMED_OUT; SERVICE_CLOSING
    */
   run(work: OfflineWork): Promise<OfflineAnswer>;
-  /** Ends the turn and its process. May be called twice. */
+  /** Ends the turn and its process. May be called twice. Never fails: the place that the turn takes is free at the end. */
   end(): Promise<void>;
 }
 
@@ -61,6 +62,9 @@ const processes = tracingChannel<OfflineProcess>(PROCESS_CHANNEL);
 /** Requests that prepare their work, such as by taking a body, for each process that there may be. */
 const PREPARING_FOR_PROCESS = 4;
 
+/** Milliseconds to hear why a process could not be started. */
+const REASON_MS = 100;
+
 /** Characters of a process's standard error that are kept. */
 const MAX_PRINTED = 2_000;
 
@@ -69,12 +73,15 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export class OfflineProcesses {
   readonly #config: MoraineConfig;
   readonly #limits: OfflineLimits;
+  readonly #start: () => ChildProcess;
   readonly #turns = new Set<Turn>();
   #closed = false;
 
-  constructor(config: MoraineConfig, limits: OfflineLimits) {
+  /** @param start starts a process that waits for its order */
+  constructor(config: MoraineConfig, limits: OfflineLimits, start = startProcess) {
     this.#config = config;
     this.#limits = limits;
+    this.#start = start;
   }
 
   /** Requests that have a process: beyond the limit they do not wait, but are refused. */
@@ -98,7 +105,10 @@ export class OfflineProcesses {
     if (preparing >= PREPARING_FOR_PROCESS * this.limit)
       throw new MoraineError('OVERLOADED', `The service takes the bodies of ${preparing} such requests already.`);
     const turn = new Turn(this.#config, this.#limits.timeoutMs, {
-      starts: () => this.#requireProcess(),
+      start: () => {
+        this.#requireProcess();
+        return this.#start();
+      },
       left: () => this.#turns.delete(turn),
     });
     this.#turns.add(turn);
@@ -124,8 +134,8 @@ export class OfflineProcesses {
 }
 
 interface TurnEvents {
-  /** Before a process is started. @throws what keeps it from that */
-  readonly starts: () => void;
+  /** Starts the process. @throws what keeps it from that */
+  readonly start: () => ChildProcess;
   readonly left: () => void;
 }
 
@@ -166,8 +176,8 @@ class Turn implements OfflineTurn {
 
   async run(work: OfflineWork): Promise<OfflineAnswer> {
     if (this.#ending !== undefined) throw closing();
-    this.#events.starts();
-    const child = startProcess();
+    const child = this.#events.start();
+    if (child.pid === undefined) throw await notStarted(child);
     this.#child = child;
     const news = new NewsOf(child);
     const traced: OfflineProcess = { kind: work.kind };
@@ -181,7 +191,10 @@ class Turn implements OfflineTurn {
       const config = { ...this.#config, engine: { ...engine, tempDirectory: this.folder } };
       child.send({ config, folder: this.folder, work, carrier: traced.carrier } satisfies OfflineOrder);
       const head = await headWithin(news.head, this.#timeoutMs);
-      return { head, bytes: Readable.from(this.#bytes(child, news, traced), { objectMode: false }) };
+      const bytes = Readable.from(this.#bytes(child, news, traced), { objectMode: false });
+      // A generator that was not begun does not hear of its end.
+      bytes.once('close', () => void this.end());
+      return { head, bytes };
     } catch (error) {
       traced.failure = codeOf(error);
       const isClosing = this.#ending !== undefined;
@@ -209,12 +222,15 @@ class Turn implements OfflineTurn {
 
   async #end(): Promise<void> {
     const child = this.#child;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+    // Without an id it could not be started.
+    if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      const exited = once(child, 'exit').catch(() => undefined);
       child.kill('SIGKILL');
-      await once(child, 'exit');
+      await exited;
     }
     this.#ended();
-    await this.#folder?.remove();
+    // What cannot be removed goes when this process has ended.
+    await this.#folder?.remove().catch(() => undefined);
     this.#events.left();
   }
 }
@@ -282,6 +298,13 @@ class NewsOf {
 
 function endedEarly(cause: Error): MoraineError {
   return new MoraineError('INTERNAL', 'A process of the service ended early; its log has the reason.', { cause });
+}
+
+/** The error of a process that has no id. Node tells the reason later, if at all. */
+async function notStarted(child: ChildProcess): Promise<MoraineError> {
+  const cause = await Promise.race([new Promise((resolve) => child.on('error', resolve)), sleep(REASON_MS)]);
+  const reason = cause instanceof Error ? cause.message : 'the system gave no reason';
+  return new MoraineError('OVERLOADED', `A process for the request could not be started: ${reason}.`, { cause });
 }
 
 const closing = (): MoraineError =>

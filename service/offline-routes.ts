@@ -10,6 +10,7 @@ import type { OfflineProcesses } from './offline-processes.js';
 import { HISTORICAL_QUERY, HISTORICAL_REQUEST } from './offline-schemas.js';
 import type { HistoricalWork } from './offline-work.js';
 import type { Route } from './route.js';
+import { beginTurn } from './send-offline.js';
 import { SNAPSHOTS_HEADER, TABLE_SNAPSHOT_FORM, tableSnapshotsText } from './snapshot-headers.js';
 import { bodyTooLarge, spoolBody } from './spool.js';
 
@@ -48,9 +49,7 @@ export function offlineRoutes({ offline, project }: OfflineDeps): readonly Route
         'Moraine-Rows': 'How many rows the answer has.',
       },
       handle: async (request, reply) => {
-        const turn = await offline.begin();
-        // Whether the answer is sent, or nobody waits for it any more.
-        reply.raw.on('close', () => void turn.end());
+        const turn = await beginTurn(reply, offline);
         try {
           const { retrieval, answerType } = await readRequest(request, turn.folder, idleMs);
           const format = ROW_TYPES.get(answerType) ?? 'json';

@@ -1,6 +1,7 @@
 /** JSON answers that are made in a process of their own. */
 import type { FastifyReply } from 'fastify';
-import type { OfflineProcesses } from './offline-processes.js';
+import { MoraineError } from '../errors/index.js';
+import type { OfflineProcesses, OfflineTurn } from './offline-processes.js';
 import type { OfflineWork } from './offline-work.js';
 import { JSON_TYPE } from './route.js';
 
@@ -13,9 +14,7 @@ export async function sendOffline(
   processes: OfflineProcesses,
   work: OfflineWork,
 ): Promise<FastifyReply> {
-  const turn = await processes.begin();
-  // Whether the answer is sent, or nobody waits for it any more.
-  reply.raw.on('close', () => void turn.end());
+  const turn = await beginTurn(reply, processes);
   try {
     const { bytes } = await turn.run(work);
     return await reply.type(JSON_TYPE).send(bytes);
@@ -23,4 +22,17 @@ export async function sendOffline(
     await turn.end();
     throw error;
   }
+}
+
+/**
+ * Begins a turn that ends with its request: when the answer is sent, or nobody waits for it any more.
+ * @throws OVERLOADED, SERVICE_CLOSING; CANCELLED if the client has gone meanwhile
+ */
+export async function beginTurn(reply: FastifyReply, processes: OfflineProcesses): Promise<OfflineTurn> {
+  const turn = await processes.begin();
+  reply.raw.on('close', () => void turn.end());
+  if (!reply.raw.destroyed) return turn;
+  // The response was closed before: nothing tells of it again.
+  await turn.end();
+  throw new MoraineError('CANCELLED', 'The client went away before its request was begun.');
 }

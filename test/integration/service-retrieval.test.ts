@@ -6,10 +6,11 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { json as jsonOf } from 'node:stream/consumers';
 import { type Table as ArrowTable, tableFromIPC, tableToIPC } from 'apache-arrow';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HistoricalFeaturesRequest } from '../../client/index.js';
 import { sqlType } from '../../engine/index.js';
 import { type IcebergType, parseType, type Schema } from '../../iceberg/index.js';
+import { OfflineProcesses, type OfflineTurn } from '../../service/offline-processes.js';
 import { FeatureLab } from '../support/feature-lab.js';
 import { type LabService, startLabService } from '../support/lab-service.js';
 import { stopOfflineChild } from '../support/stopped-process.js';
@@ -353,6 +354,29 @@ describe('historical features over HTTP', () => {
     await expect.poll(noFolders).toEqual([]);
     const third = await askJson(json(ROWS));
     expect([third.status, (await arrowOf(third)).numRows]).toEqual([200, 5]);
+    await expect.poll(noFolders).toEqual([]);
+  });
+
+  it('leave their place to others if the client goes away before their process is begun', async () => {
+    const leaving = new AbortController();
+    const { prototype } = OfflineProcesses;
+    const begin = Object.getOwnPropertyDescriptor(prototype, 'begin')?.value as (
+      this: OfflineProcesses,
+    ) => Promise<OfflineTurn>;
+    const slow = vi.spyOn(prototype, 'begin').mockImplementationOnce(async function (this: OfflineProcesses) {
+      const turn = await begin.call(this);
+      leaving.abort();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return turn;
+    });
+    await expect(askJson(json(ROWS), ARROW, leaving.signal)).rejects.toThrow('aborted');
+    slow.mockRestore();
+    const next = async () => {
+      const answer = await askJson(json(ROWS));
+      await answer.arrayBuffer();
+      return answer.status;
+    };
+    await expect.poll(next, { timeout: 20_000, interval: 500 }).toBe(200);
     await expect.poll(noFolders).toEqual([]);
   });
 
