@@ -144,6 +144,16 @@ export class OnlineReader {
 
   /** The rows that {@link getOnlineFeatures} takes its values from. The errors are the same. */
   async findRows(request: OnlineRequest): Promise<FoundRows> {
+    try {
+      return await this.#findFresh(request);
+    } catch (error) {
+      // Since the last look the table may have been dropped, or its snapshot may have expired, with their files.
+      if (!isMoraineError(error, 'FILE_NOT_FOUND')) throw error;
+      return await this.#counted(() => this.#findByLook({ ...request, maxStalenessMs: 0 }));
+    }
+  }
+
+  async #findFresh(request: OnlineRequest): Promise<FoundRows> {
     const { maxStalenessMs = 0, signal } = request;
     if (maxStalenessMs > 0 && signal?.aborted !== true) {
       this.#refresher.isRead();

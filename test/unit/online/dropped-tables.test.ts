@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { materializeDirect } from '../../../materialization/index.js';
 import { OnlineReader, type OnlineRequest, type OnlineResponse } from '../../../online/index.js';
+import { planFiles, selectSnapshot } from '../../../tables/index.js';
 import { Lab } from '../../support/materialization-lab.js';
 
 const NOW = { nowUs: 1_000_000_000_000n, readTimeoutMs: 60_000 };
@@ -43,6 +44,14 @@ const NEW = [
 
 async function drop(): Promise<void> {
   await lab.catalog.dropTable((await lab.online()).identifier);
+}
+
+/** Drops the table with its files. */
+async function purge(): Promise<void> {
+  const online = await lab.online();
+  const { files } = await planFiles(online, selectSnapshot(online.metadata));
+  await drop();
+  await lab.io.delete(...files.map(({ file }) => file.filePath));
 }
 
 /** Makes the table anew, of other rows in another number of buckets. */
@@ -105,5 +114,26 @@ describe('a table that is dropped under an open reader', () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(found(await read())).toEqual(NEW);
+  });
+
+  it('with its files is missing for entities that are not decoded, too', async () => {
+    const [first] = KEYS.map((k) => [{ k }]);
+    await read({ entities: first ?? [], maxStalenessMs: 600_000 });
+    await purge();
+    // One of them is of another bucket, whose file is gone.
+    await expect(read({ maxStalenessMs: 600_000 })).rejects.toMatchObject(MISSING);
+  });
+
+  it('and made anew is read where files of before are gone with it', async () => {
+    await read({ entities: [{ k: 1 }], maxStalenessMs: 600_000 });
+    await purge();
+    await remake();
+    for (let isWritten = false; !isWritten; ) {
+      const answer = await read({ maxStalenessMs: 600_000 });
+      // A look may have found the table before its first commit.
+      isWritten = answer.snapshots[0]?.snapshotId !== null;
+      if (isWritten) expect(found(answer)).toEqual(NEW);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   });
 });
