@@ -20,15 +20,18 @@ type Replaced = Pick<
 >;
 
 /**
- * Whole buckets, or everything the table had when the run was planned. Files of no bucket that were appended since stay: their rows are in no
- * rebuilt file.
+ * Whole buckets, or everything the table had when the run was planned. Files that were appended since stay, whatever bucket they are of: their rows are
+ * in no rebuilt file. Appends of other runs do not come here, since they change the progress that the plan is for.
  * @param online the table as it is
  * @throws what reading the files may throw
  */
 export async function replacedFiles(engine: Engine, online: Table, plan: MaterializationPlan): Promise<Replaced> {
   const bucketOfFile = bucketsOfFiles(online.metadata, plan);
   const isShared = (file: DataFile): boolean => bucketOfFile(file) === undefined;
-  const validation = { validateNoNewFilesFrom: plan.online.snapshotId, mayBeAppended: isShared };
+  // Of another partitioning that is being left, nothing new may stay.
+  const isOfPlan = ({ specId }: DataFile): boolean => specId === online.metadata.defaultSpecId;
+  const mayBeAppended = (file: DataFile): boolean => isShared(file) || isOfPlan(file);
+  const validation = { validateNoNewFilesFrom: plan.online.snapshotId, mayBeAppended };
   const buckets = plan.rebuild?.buckets ?? null;
   const planned = await filesWhenPlanned(online, plan);
   // Deletes of removed files take nothing from the new ones, whose sequence number is higher.
