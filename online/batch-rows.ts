@@ -13,6 +13,7 @@ import { joinKeysOf } from './view-columns.js';
 export interface BatchColumns {
   /** Join keys and `event_timestamp` are required. */
   readonly schema: Schema;
+  /** Features that each batch has to have. One that the view has no longer may be left out until its column goes. */
   readonly features: readonly string[];
   /** Other names that the two times may have in a batch, with those of the schema. */
   readonly aliases: ReadonlyMap<string, string>;
@@ -111,7 +112,10 @@ export function batchColumns(schema: Schema, view: FeatureView, definitions: Def
     if (field.name === entityKey || field.name === pushed) return [];
     return [{ ...field, required: required.has(field.name) }];
   });
-  const features = fields.flatMap(({ name }) => (required.has(name) || name === createdTimestamp ? [] : [name]));
+  const isDefined = (name: string): boolean => view.features?.some((feature) => feature.name === name) ?? true;
+  const features = fields.flatMap(({ name }) =>
+    required.has(name) || name === createdTimestamp || !isDefined(name) ? [] : [name],
+  );
   const { timestampField, createdTimestampField } = view.source;
   const aliases = new Map<string, string>([[timestampField, eventTimestamp]]);
   for (const name of ['created', createdTimestampField]) if (name !== undefined) aliases.set(name, createdTimestamp);

@@ -331,4 +331,15 @@ describe('refused are', () => {
     expect((await write('redefined', [{ k: 1, n: 2, d: 0.5, ts: T2 }])).outcome).toBe('committed');
     expect(await read('redefined', [1], 'd')).toEqual([0.5]);
   });
+
+  it('no rows that lack a feature which the view has no longer, though its table has the column yet', async () => {
+    await moraine.apply([thing, few('lessened', true, ['n', 'd'])]);
+    await write('lessened', [{ k: 1, n: 1, d: 0.5, ts: T1 }]);
+    expect(await failureOf(write('lessened', [{ k: 1, n: 2, ts: T2 }]))).toMatchObject({ code: 'COLUMN_NOT_FOUND' });
+    await moraine.apply([thing, few('lessened')]);
+    await write('lessened', [{ k: 1, n: 2, ts: T2 }]);
+    // A client that does not know of it yet.
+    await write('lessened', [{ k: 2, n: 3, d: 0.25, ts: T2 }]);
+    expect(await read('lessened', [1, 2])).toEqual([2n, 3n]);
+  });
 });
