@@ -407,8 +407,19 @@ export class OnlineReader {
   }
 
   async #refresh(): Promise<void> {
-    await this.#definitions.now().catch(() => undefined);
+    const looked = await this.#definitions.now().catch(() => undefined);
+    if (looked !== undefined) this.#forgetOthers(looked.value);
     await Promise.all([...this.#pointers.values()].map((pointer) => pointer.refresh()));
+  }
+
+  /** Views that were deleted, renamed or are not online any more: no read is answered with them. */
+  #forgetOthers({ featureViews }: Definitions): void {
+    for (const [name, pointer] of this.#pointers) {
+      if (featureViews.get(name)?.online === true) continue;
+      this.#pointers.delete(name);
+      this.#answered.delete(name);
+      pointer.forget();
+    }
   }
 }
 

@@ -126,6 +126,11 @@ export class ViewPointer {
     await this.now(this.#joinKeys).catch(() => undefined);
   }
 
+  /** Gives up what is decoded: nobody will read the view by this pointer again. */
+  forget(): void {
+    this.#release([...this.#passed]);
+  }
+
   /** Why the last look failed; undefined: it did not. */
   get failure(): unknown {
     return this.#check.failure;

@@ -55,7 +55,7 @@ async function start() {
   };
   const read = () => post('/get-online-features', { entities: { driver_id: [1, 2] }, features: ['trips:count'] });
   const drop = () => lab.catalog.dropTable({ namespace: ['moraine_online'], name: 'trips' });
-  return { lab, row, materialize, drop, post, read, url: service.url };
+  return { lab, moraine, row, materialize, drop, post, read, url: service.url };
 }
 
 /** The values of the feature and their statuses. */
@@ -165,6 +165,24 @@ it('a registry file of Feast lacks views whose source tables were dropped, and s
   await lab.createTable('demo.u', columns);
   await expect.poll(() => names(), { timeout: 30_000 }).toEqual(['trips', 'own', 'lost_view', 'lost_service']);
   expect(told).toEqual(['lost_view', 'lost_service']);
+});
+
+it('a view that is deleted is in no metric any more, and its rows are in no memory', async () => {
+  const { moraine, read, url } = await start();
+  expect((await read()).status).toBe(200);
+  const figures = async () => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return text.split('\n').filter((line) => /view="trips"|^moraine_online_cache_parts /.test(line));
+  };
+  expect((await figures()).map((line) => line.replace(/ .*/, ''))).toEqual([
+    'moraine_online_cache_parts',
+    ...['files', 'files_per_read', 'rows_per_entity', 'age_seconds'].map(
+      (name) => `moraine_online_view_${name}{view="trips"}`,
+    ),
+  ]);
+  await moraine.apply({ entities: DEFINITIONS.entities }, { prune: true });
+  await expect.poll(read, { timeout: 20_000 }).toMatchObject({ status: 404, body: { code: 'FEATURE_VIEW_NOT_FOUND' } });
+  await expect.poll(figures, { timeout: 20_000 }).toEqual(['moraine_online_cache_parts 0']);
 });
 
 it('a write to a dropped table makes it anew, with its own rows only', async () => {
