@@ -3,7 +3,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Connection, columnAlias, transformSql } from '../engine/index.js';
-import { largest } from '../errors/index.js';
+import { largest, MoraineError } from '../errors/index.js';
 import {
   currentSchema,
   type DataFile,
@@ -67,6 +67,7 @@ export interface OnlineRowsToStage {
 /**
  * Stages rows that are added to an online table: few rows of several partitions as one file, others as a file for each.
  * @returns the table that the files are for, which may have got a spec
+ * @throws COMMIT_CONFLICT if it has other columns by then than the rows
  */
 export async function stageOnlineRows(
   connection: Connection,
@@ -80,10 +81,20 @@ export async function stageOnlineRows(
   if (few === null) return { table, files: await stageRows(connection, table, { ...settings, select }) };
   try {
     const target = few.isSpread ? await withSharedSpec(table) : table;
+    requireSameColumns(table, target.metadata);
     return { table: target, files: await stageFewRows(connection, target, few, settings) };
   } finally {
     await few.release();
   }
+}
+
+/** @throws COMMIT_CONFLICT if a table has other columns than it had, or is another one */
+export function requireSameColumns({ metadata, identifier }: Table, now: TableMetadata): void {
+  if (now.tableUuid === metadata.tableUuid && now.currentSchemaId === metadata.currentSchemaId) return;
+  throw new MoraineError(
+    'COMMIT_CONFLICT',
+    `The online table of '${identifier.name}' got other columns during the write. Write again.`,
+  );
 }
 
 /** Stages collected rows: as one file without a partition if they are of several partitions and the table has a spec for it. */

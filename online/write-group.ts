@@ -1,9 +1,8 @@
 /** Batches of rows for one online table, which are written in one commit. */
 import { randomUUID } from 'node:crypto';
 import type { Connection } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
 import { type Definitions, type FeatureView, findFeatureView } from '../features/index.js';
-import { currentSchema, type DataFile, type TableMetadata } from '../iceberg/index.js';
+import { currentSchema, type DataFile } from '../iceberg/index.js';
 import { sizeOfFiles } from '../staging/index.js';
 import {
   commitAppend,
@@ -17,7 +16,7 @@ import { type OpenedBatches, onlineSelect, openBatches, type TimedRows } from '.
 import type { Outcome } from './group-commits.js';
 import { knownBatches } from './keyed-batches.js';
 import { currentSnapshotName, type SnapshotName, snapshotName } from './lineage.js';
-import { stageOnlineRows } from './small-writes.js';
+import { requireSameColumns, stageOnlineRows } from './small-writes.js';
 import { onlineColumns } from './stored-columns.js';
 import { joinKeysOf } from './view-columns.js';
 import { madeOnlineTable, type OnlineWriteDeps, onlineWriteTarget, requireOnline } from './write-target.js';
@@ -133,7 +132,7 @@ async function commitBatches(
     isCostly: true,
     ...recording,
     validate: async (base) => {
-      requireSameSchema(table.metadata, base, view.name);
+      requireSameColumns(table, base);
       await recording.validate?.(base);
     },
   });
@@ -202,12 +201,4 @@ async function openGroup(
   const hasRows = async (): Promise<boolean> =>
     (await connection.rows(`SELECT 1 FROM (${opened.sql}) LIMIT 1`)).length > 0;
   return { table: made !== null || (await hasRows()) ? await target.table() : null, opened };
-}
-
-function requireSameSchema(planned: TableMetadata, base: TableMetadata, view: string): void {
-  if (base.tableUuid === planned.tableUuid && base.currentSchemaId === planned.currentSchemaId) return;
-  throw new MoraineError(
-    'COMMIT_CONFLICT',
-    `The online table of '${view}' got other columns during the write. Write again.`,
-  );
 }

@@ -1,6 +1,7 @@
 /** Few rows of many entities are one file without a partition: written, read, rebuilt and folded like rows of buckets. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { currentSchema } from '../../../iceberg/index.js';
 import {
   commitCompaction,
   compactDirect,
@@ -14,7 +15,7 @@ import {
   materializeDirect,
   planMaterialization,
 } from '../../../materialization/index.js';
-import { OnlineReader } from '../../../online/index.js';
+import { OnlineReader, writeOnlineBatch } from '../../../online/index.js';
 import type { Table } from '../../../tables/index.js';
 import { compactDeps, filesOf, liveRows } from '../../support/compaction-lab.js';
 import { DeleteWriter } from '../../support/delete-writer.js';
@@ -103,6 +104,28 @@ describe('one file', () => {
     expect(await push(rowsAt(30, 0, many))).toMatchObject({ rows: 16_385n, files: BUCKETS });
     expect(await push(rowsAt(40, 0, many.slice(1)))).toMatchObject({ rows: 16_384n, files: 1 });
     expect(await served([0, 3, 16_384])).toEqual([0, 3, 16_384]);
+  });
+
+  it('is not made of rows for columns that the table had when the write began', async () => {
+    await lab.append(rowsAt(10, 0));
+    await run();
+    const { metadata, identifier } = await lab.online();
+    const current = currentSchema(metadata);
+    const fields = current.fields.map((field) =>
+      field.name === 'v' ? { ...field, id: metadata.lastColumnId + 1, name: 'w' } : field,
+    );
+    const open = async () => {
+      // A run for another definition begins.
+      await lab.update(identifier, [
+        { action: 'add-schema', schema: { ...current, schemaId: 1, fields } },
+        { action: 'set-current-schema', schemaId: 1 },
+      ]);
+      return `SELECT k, 1::DOUBLE, make_timestamptz(20000000), NULL::TIMESTAMPTZ FROM range(20) AS t(k)`;
+    };
+    await expect(writeOnlineBatch(lab.deps, { view: 'readings', open })).rejects.toMatchObject({
+      code: 'COMMIT_CONFLICT',
+    });
+    expect(await served([0, 3])).toEqual([0, 3]);
   });
 });
 
