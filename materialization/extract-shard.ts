@@ -20,6 +20,7 @@ import {
   onlineColumns,
   sharedSpecOf,
   stageFewRows,
+  storedColumns,
 } from '../online/index.js';
 import type { ReduceContext } from '../reduction/index.js';
 import { type OpenFiles, whileReading } from '../scans/index.js';
@@ -209,7 +210,7 @@ async function selectParts(
     const selection: BucketSelection = { ...shard, only: rebuild.buckets ?? undefined };
     const pushed = await openPlanned(connection, online, rebuild.pushedFiles, plan.online.snapshotId);
     opened.push(pushed);
-    selects.push(await pushedRowsSql(connection, onlineSchema, plan, pushed, selection));
+    selects.push(await pushedRowsSql(connection, online, plan, pushed, selection));
   }
   if (selects.length === 0) {
     const none = await sourceRelation(connection, currentSchema(source.metadata), [], key);
@@ -237,11 +238,12 @@ async function latestRows(
  */
 async function pushedRowsSql(
   connection: Connection,
-  schema: Schema,
+  online: Table,
   plan: MaterializationPlan,
   opened: OpenFiles,
   buckets: BucketSelection,
 ): Promise<string> {
+  const schema = currentSchema(online.metadata);
   const { lookup, eventTimestamp, createdTimestamp, features } = onlineColumns(
     schema,
     plan.view.joinKeys.map(({ name }) => name),
@@ -262,10 +264,37 @@ async function pushedRowsSql(
     { sameTime: true },
   );
   const extras = { sequenceNumber: 'seq' };
-  const rows = await readableScanSql(connection, { ...opened, schema, naming: 'id', extras });
+  const former = formerTimes(plan, online, [eventTimestamp, createdTimestamp]);
+  const fields = [...schema.fields, ...former.map((time) => time.before)];
+  const rows = await readableScanSql(connection, { ...opened, schema: { ...schema, fields }, naming: 'id', extras });
+  const converted = former.map(({ field, before }) => {
+    const us = `epoch_us(${column(before)})`;
+    const sql = field.type.kind === 'timestamptz' ? `make_timestamptz(${us})` : `make_timestamp(${us})`;
+    return `coalesce(${column(field)}, ${sql}) AS ${column(field)}`;
+  });
+  const relation = converted.length === 0 ? rows : `(SELECT * REPLACE (${converted.join(', ')}) FROM ${rows})`;
   return [
-    `SELECT ${schema.fields.map(column).join(', ')} FROM ${rows}`,
+    `SELECT ${schema.fields.map(column).join(', ')} FROM ${relation}`,
     `WHERE ${column(pushed)} AND ${bucketRangeCondition(bucket, plan.online.buckets, buckets)}`,
     `QUALIFY row_number() OVER (PARTITION BY ${column(lookup)}, ${column(eventTimestamp)} ORDER BY ${order.join(', ')}) = 1`,
   ].join(' ');
+}
+
+/** A column of times, and the one of another type that had its name when rows were written: with a zone or without one, the times are the same. */
+interface FormerTime {
+  readonly field: NestedField;
+  readonly before: NestedField;
+}
+
+function formerTimes(
+  { view }: MaterializationPlan,
+  { metadata }: Table,
+  fields: readonly NestedField[],
+): readonly FormerTime[] {
+  const joinKeys = view.joinKeys.map(({ name }) => name);
+  const { eventTimestamp, createdTimestamp } = storedColumns(metadata, joinKeys, view.name).columns;
+  return fields.flatMap((field): readonly FormerTime[] => {
+    const before = [eventTimestamp, createdTimestamp].find(({ name }) => name === field.name);
+    return before === undefined || before.id === field.id ? [] : [{ field, before }];
+  });
 }

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { resolveView } from '../../../features/index.js';
 import { currentSchema, type NestedField } from '../../../iceberg/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
-import { ensureOnlineTable, getOnlineFeatures } from '../../../online/index.js';
-import { Lab } from '../../support/materialization-lab.js';
+import { ensureOnlineTable, getOnlineFeatures, writeOnlineBatch } from '../../../online/index.js';
+import { Lab, SOURCE_SCHEMA } from '../../support/materialization-lab.js';
 
 let lab: Lab;
 beforeEach(async () => {
@@ -79,4 +79,48 @@ describe('a column that another engine changed is filled again by the next run',
     expect((await run()).plan.kind).toBe('full');
     expect(await served([1, 2, 3])).toEqual([1, 2, 3]);
   });
+});
+
+it('event and created times that get a zone or lose it keep those of rows that clients pushed', async () => {
+  const named = (name: string, kind: 'timestamp' | 'timestamptz') => ({ name, type: { kind } });
+  await lab.dropSource();
+  const columns = [
+    ...[named('event_ts', 'timestamptz'), named('created', 'timestamptz')],
+    ...[named('local_ts', 'timestamp'), named('local_created', 'timestamp')],
+  ];
+  const [k, , , v] = SOURCE_SCHEMA.fields;
+  if (k === undefined || v === undefined) throw new Error('the source has a key and a value');
+  const times = columns.map((column, index): NestedField => ({ ...column, id: 10 + index, required: false }));
+  await lab.createSource({ ...SOURCE_SCHEMA, fields: [k, ...times, v] });
+  const us = '10000000';
+  const zoned = `make_timestamptz(${us})`;
+  const zoneless = `make_timestamp(${us})`;
+  await lab.appendSelect(`SELECT 1::BIGINT, ${zoned}, ${zoned}, ${zoneless}, ${zoneless}, 1::DOUBLE`);
+  const source = { table: 'demo.source', timestampField: 'event_ts', createdTimestampField: 'created' };
+  lab.view = { ...lab.view, features: [{ name: 'v' }], source };
+  await run();
+  const push = (second: string, created: string, value: number) =>
+    writeOnlineBatch(lab.deps, {
+      view: 'readings',
+      open: () => Promise.resolve(`SELECT 2::BIGINT, ${value}::DOUBLE, ${second}, ${created}`),
+    });
+  await push('make_timestamptz(20000000)', 'make_timestamptz(31000000)', 7);
+  await push('make_timestamptz(20000000)', 'make_timestamptz(30000000)', 8);
+  const expected = [
+    ['1', 1, 10_000_000n],
+    ['2', 7, 20_000_000n],
+  ];
+  const found = async () => {
+    const entities = [{ k: 1 }, { k: 2 }];
+    const request = { view: 'readings', entities, nowUs: 1_000_000_000_000n, readTimeoutMs: 60_000 };
+    const { rows } = await getOnlineFeatures(lab.deps, request);
+    return rows.map(([value], index) => [String(index + 1), value?.value, value?.eventTimestampUs]);
+  };
+  expect(await found()).toEqual(expected);
+  const local = { ...source, timestampField: 'local_ts', createdTimestampField: 'local_created' };
+  for (const next of [local, source]) {
+    lab.view = { ...lab.view, source: next };
+    expect((await run()).plan.kind).toBe('full');
+    expect(await found()).toEqual(expected);
+  }
 });
