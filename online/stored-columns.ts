@@ -94,6 +94,12 @@ export function hasOtherColumns(metadata: TableMetadata): boolean {
   return lacksColumns(written, current) || lacksColumns(current, written);
 }
 
+/** Names of columns that a run has made anew, since their type cannot become that of the source, and that no row has a value of yet. */
+export function columnsMadeAnew(metadata: TableMetadata): readonly string[] {
+  const written = new Map(writtenSchema(metadata).fields.map(({ name, id }) => [name, id]));
+  return currentSchema(metadata).fields.flatMap(({ name, id }) => ((written.get(name) ?? id) === id ? [] : [name]));
+}
+
 /** Whether a schema lacks a column of another one. */
 function lacksColumns(schema: Schema, other: Schema): boolean {
   const known = new Set(schema.fields.map(({ id }) => id));

@@ -10,6 +10,7 @@ import { type BatchColumns, batchColumns } from './batch-rows.js';
 import { ensureOnlineTable } from './ensure-online-table.js';
 import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings, onlineLayout } from './online-layout.js';
 import { followRename, type RenameDeps } from './rename-online-table.js';
+import { columnsMadeAnew } from './stored-columns.js';
 import { definitionChangeTexts, type LoadSource } from './stored-definition.js';
 import { redefinedError } from './view-refusal.js';
 
@@ -97,5 +98,8 @@ async function requireFit(
 ): Promise<void> {
   requireWritable(table);
   const changes = await definitionChangeTexts(table.metadata, view, definitions, loadSource);
-  if (changes.length > 0) throw redefinedError(view.name, changes);
+  // The first row of such a column would make it the one that reads are answered from.
+  const retyped = columnsMadeAnew(table.metadata).map((name) => `column '${name}' has another type`);
+  const texts = [...changes, ...retyped];
+  if (texts.length > 0) throw redefinedError(view.name, texts);
 }

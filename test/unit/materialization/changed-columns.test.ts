@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { resolveView } from '../../../features/index.js';
 import { currentSchema, type NestedField } from '../../../iceberg/index.js';
-import { materializeDirect } from '../../../materialization/index.js';
+import { materializeDirect, planMaterialization } from '../../../materialization/index.js';
 import { ensureOnlineTable, getOnlineFeatures, writeOnlineBatch } from '../../../online/index.js';
 import { Lab, SOURCE_SCHEMA } from '../../support/materialization-lab.js';
 
@@ -79,6 +79,33 @@ describe('a column that another engine changed is filled again by the next run',
     expect((await run()).plan.kind).toBe('full');
     expect(await served([1, 2, 3])).toEqual([1, 2, 3]);
   });
+});
+
+it('a column whose type became another is written to by nobody before the run that fills it', async () => {
+  const [k, time, created] = SOURCE_SCHEMA.fields;
+  if (k === undefined || time === undefined || created === undefined) throw new Error('the source has three columns');
+  await lab.dropSource();
+  await lab.createSource({
+    ...SOURCE_SCHEMA,
+    fields: [k, time, created, { id: 9, name: 'v', required: false, type: { kind: 'string' } }],
+  });
+  await lab.appendSelect(
+    `SELECT k, make_timestamptz(30000000), NULL::TIMESTAMPTZ, 'v' || k FROM (VALUES (1::BIGINT), (2)) AS t(k)`,
+  );
+  await planMaterialization(lab.deps, { view: 'readings', attemptId: 'planned-only' });
+  const write = (value: string) =>
+    writeOnlineBatch(lab.deps, {
+      view: 'readings',
+      open: () => Promise.resolve(`SELECT 1::BIGINT, '${value}', make_timestamptz(40000000), NULL::TIMESTAMPTZ`),
+    });
+  await expect(write('early')).rejects.toMatchObject({
+    code: 'MATERIALIZATION_REQUIRED',
+    message: expect.stringContaining("column 'v' has another type") as string,
+  });
+  expect(await served([1, 2])).toEqual([1, 2]);
+  await run();
+  await write('late');
+  expect(await served([1, 2])).toEqual(['late', 'v2']);
 });
 
 it('event and created times that get a zone or lose it keep those of rows that clients pushed', async () => {
