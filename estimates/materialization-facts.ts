@@ -1,6 +1,6 @@
 /** Facts about the materialization of a view, from metadata. */
 import { entitiesAtMost } from '../features/index.js';
-import { currentSchema, type DataFile, findSnapshot } from '../iceberg/index.js';
+import { currentSchema, findSnapshot } from '../iceberg/index.js';
 import {
   type MaterializationDeps,
   type MaterializationOutline,
@@ -8,7 +8,7 @@ import {
   outlineMaterialization,
 } from '../materialization/index.js';
 import { fetchedEndBytes } from '../scans/index.js';
-import { planFiles, type ScanPlan, type Table } from '../tables/index.js';
+import { countDeletes, type DeleteStats, type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import type { MaterializationFacts } from './facts.js';
 import { addReads, bytesPerRow, NO_READS, readsOfFiles } from './file-reads.js';
 
@@ -44,12 +44,15 @@ export async function materializationFacts(
   const ids = new Set(columns.map(({ sourceFieldId }) => sourceFieldId));
   const endBytes = fetchedEndBytes(source.io, source.metadata.location);
   const read = { schema, columns: ids, endBytes };
-  const passes = await Promise.all(reads.map(({ snapshotId, files }) => filesOf(source, snapshotId, files)));
-  const files = passes.flatMap((pass) => pass.files);
+  const passes = await filesOfReads(source, reads);
+  const files = passes.flatMap((pass) => pass.map(({ file }) => file));
   const counted = passes.map((pass) => ({
-    ...readsOfFiles(pass.files, read),
-    deleteFiles: pass.deleteFiles,
-    deleteBytes: pass.deleteBytes,
+    ...readsOfFiles(
+      pass.map(({ file }) => file),
+      read,
+    ),
+    // Of its own files: the snapshot may have many others.
+    ...deletesOf(countDeletes(pass)),
   }));
   const most = Number(entitiesAtMost(files, schema, view.joinKeys));
   return {
@@ -70,20 +73,26 @@ export async function materializationFacts(
   };
 }
 
-/** What manifests say of planned files. */
-async function filesOf(
+/** What manifests say of the files of each read. The manifests of a snapshot are looked at once. */
+async function filesOfReads(
   source: Table,
-  snapshotId: bigint | null,
-  planned: readonly { readonly path: string }[],
-): Promise<{ readonly files: readonly DataFile[]; readonly deleteFiles: number; readonly deleteBytes: number }> {
-  const snapshot = (snapshotId === null ? undefined : findSnapshot(source.metadata, snapshotId)) ?? null;
-  const plan = await planFiles(source, { snapshot, schema: currentSchema(source.metadata), appliesDeletes: true });
-  const byPath = new Map<string, DataFile>(plan.files.map(({ file }) => [file.filePath, file]));
-  return { files: planned.flatMap(({ path }) => byPath.get(path) ?? []), ...deletesOf(plan) };
+  reads: MaterializationOutline['reads'],
+): Promise<readonly (readonly PlannedFile[])[]> {
+  const bySnapshot = new Map<bigint | null, ReadonlyMap<string, PlannedFile>>();
+  for (const snapshotId of new Set(reads.map((read) => read.snapshotId))) {
+    const snapshot = (snapshotId === null ? undefined : findSnapshot(source.metadata, snapshotId)) ?? null;
+    const { files } = await planFiles(source, {
+      snapshot,
+      schema: currentSchema(source.metadata),
+      appliesDeletes: true,
+    });
+    bySnapshot.set(snapshotId, new Map(files.map((planned) => [planned.file.filePath, planned])));
+  }
+  return reads.map(({ snapshotId, files }) => files.flatMap(({ path }) => bySnapshot.get(snapshotId)?.get(path) ?? []));
 }
 
-/** Delete files that a plan reads, and their bytes. */
-export function deletesOf({ stats: { deletes } }: Pick<ScanPlan, 'stats'>) {
-  const { positionDeleteFiles = 0, deletionVectors = 0, equalityDeleteFiles = 0, bytes = 0n } = deletes ?? {};
+/** Delete files that are read, and their bytes. */
+export function deletesOf(deletes: Partial<DeleteStats> = {}) {
+  const { positionDeleteFiles = 0, deletionVectors = 0, equalityDeleteFiles = 0, bytes = 0n } = deletes;
   return { deleteFiles: positionDeleteFiles + deletionVectors + equalityDeleteFiles, deleteBytes: Number(bytes) };
 }

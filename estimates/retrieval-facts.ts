@@ -66,7 +66,7 @@ export async function entitiesOfTable(
   return {
     rows: files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0),
     columns: fields.length,
-    reads: { ...readsOfFiles(files, columnsOf(source, ids)), ...deletesOf(plan) },
+    reads: { ...readsOfFiles(files, columnsOf(source, ids)), ...deletesOf(plan.stats.deletes) },
     rowBytes: bytesPerRow(files, source.schema, ids),
     files: new Map(files.map(({ filePath, fileSizeInBytes }) => [filePath, fileSizeInBytes])),
     fields,
@@ -138,7 +138,7 @@ function viewFacts(join: ExpectedJoin, parts: number): JoinedViewFacts {
   const readIds = idsOf([...fixed, ...read]);
   return {
     ...readsOfFiles(files, columnsOf(source, readIds)),
-    ...deletesOf(join),
+    ...deletesOf(join.stats.deletes),
     readFeatures: read.length,
     features: returned.length,
     rowBytes: bytesPerRow(files, source.schema, idsOf(returned)),

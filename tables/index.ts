@@ -47,7 +47,7 @@ export {
   withoutMark,
 } from './moved-table.js';
 export { openPinnedTable, type PinnedTable, pinTable } from './pinned-table.js';
-export { type DeleteStats, deleteFilesOf } from './plan-deletes.js';
+export { countDeletes, type DeleteStats, deleteFilesOf } from './plan-deletes.js';
 export { planFiles, type ScanPlan, type ScanRequest, type ScanStats } from './plan-files.js';
 export type { PlannedFile } from './planned-file.js';
 export { type CarriedDeletes, commitRewrite, type RewriteRequest } from './rewrite.js';

@@ -100,17 +100,24 @@ function wholeSchema({ metadata }: Table, schema: Schema): Schema {
 }
 
 function statsOf(files: readonly PlannedFile[], live: number, manifestsRead: number): DeleteStats {
+  const { applied, ...counted } = countDeletes(files);
+  return { manifestsRead, ...counted, skipped: live - applied };
+}
+
+/** The deletes that apply to some planned files, each once. */
+export function countDeletes(
+  files: readonly PlannedFile[],
+): Omit<DeleteStats, 'manifestsRead' | 'skipped'> & { readonly applied: number } {
   const used = new Set(files.flatMap(({ deletes }) => (deletes === undefined ? [] : deleteFilesOf(deletes))));
   const applied = [...used].map(({ file }) => file);
   const vectors = applied.filter((file) => file.fileFormat === 'PUFFIN');
   const equality = applied.filter((file) => file.content === 'equality-deletes');
   return {
-    manifestsRead,
+    applied: applied.length,
     positionDeleteFiles: applied.length - vectors.length - equality.length,
     deletionVectors: vectors.length,
     equalityDeleteFiles: equality.length,
     bytes: applied.reduce((sum, file) => sum + (file.contentSizeInBytes ?? file.fileSizeInBytes), 0n),
-    skipped: live - applied.length,
   };
 }
 

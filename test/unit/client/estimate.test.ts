@@ -1,6 +1,7 @@
 /** Estimates of runs: what they know from metadata, beside what the runs then read and write. */
 import { expect, it } from 'vitest';
 import { saveFeatures } from '../../../client/datasets.js';
+import { deleteTableRows } from '../../../client/delete-table-rows.js';
 import { estimate } from '../../../client/estimate.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { materializationDeps } from '../../../project/index.js';
@@ -63,6 +64,19 @@ it('a window is estimated by the files in it, and Trino is the choice above the 
   });
   expect(await choiceAbove(fileBytes)).toEqual(saying('duckdb', fileBytes, 'within'));
   expect(await choiceAbove(fileBytes - 1)).toEqual(saying('trino', fileBytes - 1, 'more than'));
+});
+
+it('delete files count where they apply to what is read, not where the snapshot has them', async () => {
+  const small = await SmallProject.create();
+  const { project, view, table } = small;
+  await small.append(100);
+  await small.append(100, 200);
+  await deleteTableRows(project, table, 'sensor = 3');
+  const first = await estimate(project, { view });
+  expect(first.reads).toMatchObject({ files: 2, deleteFiles: 2 });
+  await materializeDirect(await materializationDeps(project), { view });
+  await small.append(50, 400);
+  expect((await estimate(project, { view })).reads).toMatchObject({ files: 1, rows: 50, deleteFiles: 0 });
 });
 
 it('the engine of an estimate is that of the view; tables that Trino does not read are left to DuckDB', async () => {
