@@ -36,7 +36,7 @@ export interface TrinoProgress {
 
 /** How a statement that writes is run. */
 export interface TrinoWriteOptions {
-  /** Session properties by name, `CATALOG.NAME` for those of a catalog. */
+  /** Session properties by name, `CATALOG.NAME` for those of a catalog, beside those of the configured header. */
   readonly session?: Readonly<Record<string, string>>;
   /** Tags that resource groups and the query log see, beside those of the configuration. */
   readonly tags?: readonly string[];
@@ -96,6 +96,7 @@ const PASSING_ERRORS = new Set([
 type Headers = Readonly<Record<string, string>>;
 
 const TAGS = 'x-trino-client-tags';
+const SESSION = 'x-trino-session';
 
 /** A request. */
 interface Asked {
@@ -160,11 +161,11 @@ export class TrinoClient {
    */
   async write(sql: string, options: TrinoWriteOptions = {}): Promise<string> {
     const { session = {}, tags = [], signal, onProgress } = options;
-    const { [TAGS]: configured = '' } = this.#identity.headers;
+    const { [TAGS]: configured = '', [SESSION]: ofHeader = '' } = this.#identity.headers;
     const allTags = [...(configured === '' ? [] : [configured]), ...tags];
     const headers = {
       ...(allTags.length === 0 ? {} : { [TAGS]: allTags.join(',') }),
-      ...(Object.keys(session).length === 0 ? {} : { 'x-trino-session': sessionText(session) }),
+      ...(Object.keys(session).length === 0 ? {} : { [SESSION]: sessionText(ofHeader, session) }),
     };
     let queryId = '';
     for await (const answer of this.#answers(sql, 1, { headers, signal })) {
@@ -301,11 +302,13 @@ export class TrinoClient {
   }
 }
 
-/** Session properties as their header has them. */
-const sessionText = (session: Readonly<Record<string, string>>): string =>
-  Object.entries(session)
-    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-    .join(',');
+/** Session properties as their header has them: those of the configured header, as far as they are not set beside it, and those that are. */
+function sessionText(ofHeader: string, session: Readonly<Record<string, string>>): string {
+  const isSet = (property: string): boolean => Object.hasOwn(session, property.split('=', 1)[0]?.trim() ?? '');
+  const others = ofHeader.split(',').filter((property) => property.trim() !== '' && !isSet(property));
+  const own = Object.entries(session).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  return [...others, ...own].join(',');
+}
 
 function progressOf(queryId: string, { stats }: JsonObject): TrinoProgress {
   const figures = isJsonObject(stats) ? stats : {};

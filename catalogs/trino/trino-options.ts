@@ -15,6 +15,9 @@ export interface TrinoPlace {
 /** A statement must end within this time unless `trino.query-timeout-ms` says otherwise. */
 const QUERY_TIMEOUT_MS = 300_000;
 const DEFAULT_USER = 'moraine';
+const CAPABILITIES = 'x-trino-client-capabilities';
+/** Without it times have three digits after the point. */
+const OWN_CAPABILITY = 'PARAMETRIC_DATETIME';
 
 /** What to do where Trino does not believe who asks. */
 export const TRINO_PROOF = 'Check trino.user, and trino.password or trino.token.';
@@ -81,9 +84,8 @@ export function trinoIdentity(server: string, options: TrinoOptions): TrinoIdent
       ...(user === undefined ? {} : { 'x-trino-user': user }),
       'x-trino-source': 'moraine',
       'x-trino-time-zone': 'UTC',
-      // Without it times have three digits after the point.
-      'x-trino-client-capabilities': 'PARAMETRIC_DATETIME',
       ...extra,
+      [CAPABILITIES]: extra[CAPABILITIES] === undefined ? OWN_CAPABILITY : `${extra[CAPABILITIES]},${OWN_CAPABILITY}`,
       ...(proof === undefined ? {} : { authorization: proof }),
     },
     secrets: [password, token, basic, ...secretHeaders(extra)].filter(

@@ -191,6 +191,19 @@ describe('a query', () => {
     ]);
   });
 
+  test('that writes has the session properties of the header and those beside it, which count before', async () => {
+    const { client, seen } = await serve({ body: '{"id":"q"}' }, { body: '{"id":"q"}' }, { body: '{"id":"q"}' });
+    const options = { 'header.X-Trino-Session': 'query_priority=1, lake.a=b%2Cc,query_max_run_time=1h' };
+    await client(options).write('INSERT', { session: { query_max_run_time: '2h', 'lake.d': 'e,f' } });
+    await client(options).write('INSERT');
+    await client().write('INSERT', { session: { query_max_run_time: '2h' } });
+    expect(seen.map(({ headers }) => headers['x-trino-session'])).toEqual([
+      'query_priority=1, lake.a=b%2Cc,query_max_run_time=2h,lake.d=e%2Cf',
+      'query_priority=1, lake.a=b%2Cc,query_max_run_time=1h',
+      'query_max_run_time=2h',
+    ]);
+  });
+
   test('fails with what Trino says, in which short values of headers are shown that are no secrets', async () => {
     const error = '{"error":{"message":"line 1:11, key k9, zone ab1def","errorName":"SYNTAX_ERROR"}}';
     const { client } = await serve({ body: error });
@@ -268,6 +281,9 @@ test('who asks is a user with a password or a token, over TLS only', () => {
   expect(headers).not.toHaveProperty('x-trino-user');
   const named = trinoIdentity(server, { 'trino.user': 'ada', 'trino.token': 'x.y' });
   expect(named.headers).toMatchObject({ 'x-trino-user': 'ada', authorization: 'Bearer x.y' });
+  // Times have all of their digits, whatever else the client is said to know.
+  const able = trinoIdentity(server, { 'header.X-Trino-Client-Capabilities': 'PATH' });
+  expect(able.headers).toMatchObject({ 'x-trino-client-capabilities': 'PATH,PARAMETRIC_DATETIME' });
   const refused = [
     () => trinoIdentity('http://h', { 'trino.token': 'canary' }),
     () => trinoIdentity(server, { 'trino.token': 'canary', 'trino.password': 'canary' }),
