@@ -25,7 +25,7 @@ export function isForTrino(
 
 /**
  * As many parts as shards, where there are several of both: with a single file there is nothing to share but the file itself. Trino reads all
- * files in one part.
+ * files in one part, and is not asked about a source that has none left.
  */
 export function planPieces(
   kind: RunKind,
@@ -34,7 +34,8 @@ export function planPieces(
 ): Pick<MaterializationPlan, 'shards' | 'reduction'> {
   if (kind === 'nothing') return { shards: [], reduction: null };
   const shards = planShards({ ...sizing, sourceRows: planSize(reads).rows });
-  if (isForTrino) return { shards, reduction: { engine: 'trino', parts: 1 } };
-  const parts = Math.min(shards.length, countFiles(reads), MAX_PARTS);
+  const files = countFiles(reads);
+  if (isForTrino && files > 0) return { shards, reduction: { engine: 'trino', parts: 1 } };
+  const parts = Math.min(shards.length, files, MAX_PARTS);
   return { shards, reduction: parts < 2 ? null : { engine: 'duckdb', parts } };
 }

@@ -1,5 +1,6 @@
 /** How many pieces a run has, and which files are in which part. */
 import { describe, expect, test } from 'vitest';
+import { planPieces } from '../../../materialization/pieces.js';
 import type { PlannedSourceFile, SourceRead } from '../../../materialization/plan.js';
 import { filesOfPart } from '../../../materialization/reduction-parts.js';
 import { planShards } from '../../../materialization/shards.js';
@@ -35,6 +36,17 @@ describe('parts', () => {
     const plan = { appendReads: [], rebuild, reduction: { engine: 'duckdb' as const, parts: 2 } };
     expect([0, 1, 2].map((part) => filesOfPart(plan, part))).toEqual([new Set(['a']), new Set(['b']), undefined]);
     expect(filesOfPart({ ...plan, reduction: null }, 0)).toBeUndefined();
+  });
+});
+
+describe('Trino', () => {
+  test('reads all files in one part, and is not asked where none are left', () => {
+    const sizing = { buckets: 8, memoryLimitBytes: 2 ** 30, shards: 3, isForTrino: true };
+    const emptied = { appendReads: [], rebuild: { buckets: null, reads: [], pushedFiles: [file('p', 9)] } };
+    const some = { ...emptied, rebuild: { ...emptied.rebuild, reads: [read([file('a', 1)])] } };
+    expect(planPieces('full', some, sizing).reduction).toEqual({ engine: 'trino', parts: 1 });
+    const pieces = planPieces('full', emptied, sizing);
+    expect([pieces.shards.length, pieces.reduction]).toEqual([3, null]);
   });
 });
 
