@@ -28,23 +28,31 @@ export interface TrinoTables {
   readonly staged: string;
 }
 
-/** Files that a statement names, so that Trino opens no others; of more, all are opened and the join leaves rows out. */
+/** Files that a read names, so that Trino opens no others; of more, all are opened and the join leaves rows out. */
 const MAX_LISTED_FILES = 200;
+
+/** Reads of a statement, each of which is two stages of a query or more. Trino refuses more than 150 (`query.max-stage-count`). */
+const MAX_READS = 32;
+
+/** Characters of the reads of a statement. Trino refuses a million (`query.max-length`). */
+const MAX_CHARS = 800_000;
 
 /** The reads of a reduction, in the order of their numbers in the table of files. */
 export const readsOf = (reduction: Reduction): readonly ReducedRead[] =>
   reduction.kind === 'latest' ? reduction.groups.flatMap(({ reads }) => reads) : [reduction.read];
 
 /**
- * The statement that writes the reduced rows.
+ * The statements that write the reduced rows, one after the other. Where there are several, each leaves the rows that may win among those of its
+ * own reads: all that may win among all, and some more.
  * @throws MoraineError `UNSUPPORTED_FEATURE` naming what Trino does not have
  */
-export function compileForTrino(reduction: Reduction, tables: TrinoTables): string {
+export function compileForTrino(reduction: Reduction, tables: TrinoTables): readonly string[] {
   requireReadable(reduction);
   const names = namedColumns(reduction.columns).map(([name]) => name);
   const columns = [...(reduction.kind === 'latest' ? ['g'] : []), ...names, 'seq'];
-  const select = reduction.kind === 'latest' ? latestSql(reduction, tables) : pointInTimeSql(reduction, tables);
-  return `INSERT INTO ${tables.staged} (${columns.map(trinoQuoted).join(', ')})\n${select}`;
+  const selects = reduction.kind === 'latest' ? latestSql(reduction, tables) : [pointInTimeSql(reduction, tables)];
+  const insert = `INSERT INTO ${tables.staged} (${columns.map(trinoQuoted).join(', ')})`;
+  return selects.map((select) => `${insert}\n${select}`);
 }
 
 /** @throws MoraineError `UNSUPPORTED_FEATURE` */
@@ -58,16 +66,45 @@ function requireReadable(reduction: Reduction): void {
   throw new MoraineError('UNSUPPORTED_FEATURE', `Table ${name}: ${obstacle}. Let DuckDB do this: engine duckdb.`);
 }
 
-function latestSql({ source, columns, groups }: LatestReduction, tables: TrinoTables): string {
-  let number = 0;
-  const selects = groups.map(({ group, keep, reads }: ReductionGroup) => {
-    const rows = reads.map((read) => sourceRowsSql(source, columns, read, number++, tables));
-    const entity = keysOf(columns);
-    const place = keep === 'newest' ? entity : [...entity, 't'];
-    const ranked = rankSql(`(${rows.join('\nUNION ALL\n')})`, place, newestFirst(columns, keep === 'all'));
-    return `SELECT ${group} AS g, ${outputs(columns).join(', ')} FROM (${ranked}) WHERE place = 1`;
+/** A read of a group, as a statement selects its rows. */
+interface SelectedRead {
+  readonly of: ReductionGroup;
+  readonly rows: string;
+}
+
+function latestSql({ source, columns, groups }: LatestReduction, tables: TrinoTables): readonly string[] {
+  const selected = groups
+    .flatMap((of) => of.reads.map((read) => ({ of, read })))
+    .map(({ of, read }, number) => ({ of, rows: sourceRowsSql(source, columns, read, number, tables) }));
+  return batchesOf(selected).map((batch) => {
+    const asked = groups.filter((group) => batch.some(({ of }) => of === group));
+    return asked.map((group) => groupSql(columns, group, batch)).join('\nUNION ALL\n');
   });
-  return selects.join('\nUNION ALL\n');
+}
+
+/** Reads in order, as many in each batch as one statement may have. */
+function batchesOf(reads: readonly SelectedRead[]): readonly (readonly SelectedRead[])[] {
+  const batches: SelectedRead[][] = [];
+  let chars = 0;
+  for (const read of reads) {
+    const last = batches.at(-1);
+    chars += read.rows.length;
+    if (last !== undefined && last.length < MAX_READS && chars <= MAX_CHARS) {
+      last.push(read);
+      continue;
+    }
+    batches.push([read]);
+    chars = read.rows.length;
+  }
+  return batches;
+}
+
+function groupSql(columns: ReducedColumns, group: ReductionGroup, batch: readonly SelectedRead[]): string {
+  const rows = batch.filter(({ of }) => of === group).map((read) => read.rows);
+  const entity = keysOf(columns);
+  const place = group.keep === 'newest' ? entity : [...entity, 't'];
+  const ranked = rankSql(`(${rows.join('\nUNION ALL\n')})`, place, newestFirst(columns, group.keep === 'all'));
+  return `SELECT ${group.group} AS g, ${outputs(columns).join(', ')} FROM (${ranked}) WHERE place = 1`;
 }
 
 /**
@@ -76,7 +113,8 @@ function latestSql({ source, columns, groups }: LatestReduction, tables: TrinoTa
  */
 function pointInTimeSql(reduction: PointInTimeReduction, tables: TrinoTables): string {
   const { columns } = reduction;
-  const rows = sourceRowsSql(reduction.source, columns, reduction.read, 0, tables);
+  // They are in the statement twice.
+  const rows = sourceRowsSql(reduction.source, columns, reduction.read, 0, tables, MAX_CHARS / 2);
   const keys = keysOf(columns);
   const moment = reduction.knownAsOf ? [...keys, 't', 'c', 'seq'] : [...keys, 't'];
   const winners = reduction.knownAsOf ? knownWinnersSql(reduction, rows, tables) : winnersSql(reduction, rows, tables);
@@ -113,13 +151,17 @@ function knownWinnersSql({ columns, hasTtl }: PointInTimeReduction, rows: string
   return `SELECT * FROM (${rankSql(`(${pairs})`, ['r'], newestFirst(columns, false))}) WHERE place = 1`;
 }
 
-/** The rows of a read with the sequence number of the file of each. Rows without an entity or a time are of no use. */
+/**
+ * The rows of a read with the sequence number of the file of each. Rows without an entity or a time are of no use.
+ * @param maxChars files are not named where the text would be longer
+ */
 function sourceRowsSql(
   { table }: ReducedSource,
   columns: ReducedColumns,
   read: ReducedRead,
   number: number,
   tables: TrinoTables,
+  maxChars = MAX_CHARS,
 ): string {
   const { metadata } = table;
   const current = currentSchema(metadata);
@@ -132,15 +174,16 @@ function sourceRowsSql(
     ...(read.startUs === null ? [] : [`${sql.get('t')} >= ${momentSql(time, read.startUs)}`]),
     ...(read.endUs === null ? [] : [`${sql.get('t')} < ${momentSql(time, read.endUs)}`]),
   ];
-  const paths = read.files.map(({ path }) => trinoLiteral(path));
-  const listed = paths.length <= MAX_LISTED_FILES ? [`s."$path" IN (${paths.join(', ')})`] : [];
-  return [
+  const rows = [
     `SELECT ${named.map(([name, value]) => `${value} AS ${name}`).join(', ')}, f.seq AS seq`,
     `FROM ${tables.source} FOR VERSION AS OF ${read.snapshotId} AS s`,
     // Compared as an expression: Trino 476 fails on a filter that it derives from the join for the hidden column itself.
     `JOIN ${tables.files} AS f ON f.path = s."$path" || '' AND f.r = ${number}`,
-    `WHERE ${[...needed, ...interval, ...listed].join(' AND ')}`,
+    `WHERE ${[...needed, ...interval].join(' AND ')}`,
   ].join(' ');
+  if (read.files.length > MAX_LISTED_FILES) return rows;
+  const listed = `${rows} AND s."$path" IN (${read.files.map(({ path }) => trinoLiteral(path)).join(', ')})`;
+  return listed.length <= maxChars ? listed : rows;
 }
 
 /** The schema that Trino shows of a snapshot. */

@@ -1,6 +1,7 @@
 /**
  * Reductions on Trino: it writes the rows into a table that was made for the attempt, and the attempt counts if that table then has no snapshot
- * but the one of this query. After any other outcome the query is cancelled and the table dropped; nothing is ever inserted into it again.
+ * but one of each of its queries, which run one after the other. After any other outcome the query is cancelled and the table dropped; nothing is
+ * ever inserted into it again.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -72,7 +73,7 @@ interface ReduceOptions extends ReduceContext {
 
 /** Reduced rows in a table that is to be dropped. */
 export interface ReducedTable {
-  /** With one snapshot, or none if there are no rows. */
+  /** With one snapshot of each query, or none if there are no rows. */
   readonly table: Table;
   readonly rows: bigint;
   /** Drops the table with its files, as far as that can be done. */
@@ -140,15 +141,17 @@ export class TrinoEngine {
         probe: probe === undefined ? '' : named(probe.identifier),
         staged: named(rows.identifier),
       };
-      const queryId = await this.#write(client, compileForTrino(reduction, tables), rows, options).catch(
-        async (error: unknown) => {
+      const queryIds: string[] = [];
+      for (const sql of compileForTrino(reduction, tables)) {
+        const queryId = await this.#write(client, sql, rows, options).catch(async (error: unknown) => {
           // A state that went meanwhile is why; whatever else the look finds is not.
           if (isMoraineError(error, 'TRINO_QUERY_FAILED', 'TRINO_REFUSED')) await requireSame().catch(throwIfStale);
           throw error;
-        },
-      );
+        });
+        queryIds.push(queryId);
+      }
       const written = await loadTable(catalog, place.io, rows.identifier);
-      requireOneSnapshot(written, queryId);
+      requireOwnSnapshots(written, queryIds);
       this.#requireSize(written);
       await dropStagingTables(
         place,
@@ -179,7 +182,7 @@ export class TrinoEngine {
       await this.#requireSameTable(client, catalog, table);
       const sql = `INSERT INTO ${trinoName(client, table.identifier)} VALUES 1`;
       const queryId = await this.#write(client, sql, table, {});
-      requireOneSnapshot(await loadTable(catalog, place.io, table.identifier), queryId);
+      requireOwnSnapshots(await loadTable(catalog, place.io, table.identifier), [queryId]);
     } finally {
       await dropStagingTable(place, table);
     }
@@ -357,13 +360,12 @@ function probeSchema({ columns, hasTtl, knownAsOf }: PointInTimeReduction) {
   ]);
 }
 
-/** No snapshot at all: there were no rows. */
-function requireOneSnapshot({ metadata, identifier }: Table, queryId: string): void {
-  const { snapshots } = metadata;
-  const isOurs = snapshots.every(({ summary }) => summary.get('trino_query_id') === queryId);
-  if (snapshots.length <= 1 && isOurs) return;
-  const found = snapshots.map(({ summary }) => summary.get('trino_query_id') ?? 'another writer').join(', ');
-  const message = `The staging table ${formatTableName(identifier)} was written by ${found}, not by query ${queryId} alone.`;
+/** One snapshot for each query, at most: one that finds no rows leaves none. */
+function requireOwnSnapshots({ metadata, identifier }: Table, queryIds: readonly string[]): void {
+  const writers = metadata.snapshots.map(({ summary }) => summary.get('trino_query_id') ?? 'another writer');
+  const areOurs = writers.every((writer) => queryIds.includes(writer)) && new Set(writers).size === writers.length;
+  if (areOurs) return;
+  const message = `The staging table ${formatTableName(identifier)} was written by ${writers.join(', ')}, not by query ${queryIds.join(', ')} alone.`;
   throw new MoraineError('TRINO_QUERY_FAILED', message);
 }
 

@@ -75,7 +75,7 @@ const LATEST: LatestReduction = {
 };
 
 test('columns are those of the snapshot that is read, by their field ids, as what they are now', () => {
-  const [head = '', first = '', second = ''] = compileForTrino(LATEST, TABLES).split('\n');
+  const [head = '', first = '', second = ''] = (compileForTrino(LATEST, TABLES)[0] ?? '').split('\n');
   expect(head).toBe('INSERT INTO c.s.rows ("g", "k0", "t", "f0", "f1", "seq")');
   const inner = `s."before"`;
   const struct = `IF(${inner} IS NULL, NULL, CAST(ROW(CAST(NULL AS varchar), CAST(${inner}."old ""name""" AS bigint)) AS row("added" varchar, "renamed" bigint)))`;
@@ -88,11 +88,53 @@ test('columns are those of the snapshot that is read, by their field ids, as wha
   // What Trino itself derives from a join with the hidden column, it fails on.
   expect(first).toContain(`f.path = s."$path" || '' AND f.r = 0`);
   expect(second).toBe('UNION ALL');
-  const third = compileForTrino(LATEST, TABLES).split('\n')[3] ?? '';
+  const third = compileForTrino(LATEST, TABLES)[0]?.split('\n')[3] ?? '';
   expect(third).toContain('SELECT s."key now" AS k0, s."at" AS t, s."inner" AS f0, s."late" AS f1');
   expect(third).toContain('f.r = 1');
   expect(third).not.toContain('"$path" IN');
   expect(third).toContain('PARTITION BY k0, t ORDER BY seq DESC NULLS LAST');
+});
+
+test('many reads are several statements, of which Trino takes each', () => {
+  const [first] = LATEST.groups[0]?.reads ?? [];
+  const read = first ?? expect.unreachable();
+  const compiled = (reads: readonly (readonly (typeof read)[])[]) => {
+    const groups = reads.map((of, group) => ({ group, keep: 'newest' as const, reads: of }));
+    return compileForTrino({ ...LATEST, groups }, TABLES);
+  };
+  const readsIn = (sql: string) => [...sql.matchAll(/f\.r = (\d+)/g)].map(([, number]) => Number(number));
+  // A read is two stages, of which Trino takes 150 unless told otherwise.
+  const many = compiled([Array.from({ length: 50 }, () => read), Array.from({ length: 20 }, () => read)]);
+  expect(many.map(readsIn)).toEqual([
+    Array.from({ length: 32 }, (_, number) => number),
+    Array.from({ length: 32 }, (_, number) => number + 32),
+    Array.from({ length: 6 }, (_, number) => number + 64),
+  ]);
+  const groupsIn = (sql: string) => [...sql.matchAll(/SELECT (\d) AS g/g)].map(([, group]) => group);
+  expect(many.map(groupsIn)).toEqual([['0'], ['0', '1'], ['1']]);
+
+  // A statement may have a million characters.
+  const files = Array.from({ length: 200 }, (_, index) => ({
+    path: `s3://b/${'x'.repeat(500)}${index}`,
+    sequenceNumber: 1n,
+  }));
+  const long = compiled([Array.from({ length: 20 }, () => ({ ...read, files }))]);
+  expect(long.flatMap(readsIn)).toEqual(Array.from({ length: 20 }, (_, number) => number));
+  expect(long).toHaveLength(3);
+  for (const sql of long) expect(sql.length).toBeLessThan(1_000_000);
+  // It has the files of a retrieval twice.
+  const retrieval: PointInTimeReduction = {
+    kind: 'point-in-time',
+    source: source(),
+    columns: COLUMNS,
+    read: { ...read, files: files.map(({ path, sequenceNumber }) => ({ path: path.repeat(5), sequenceNumber })) },
+    hasTtl: false,
+    knownAsOf: false,
+  };
+  const [unlisted = ''] = compileForTrino(retrieval, TABLES);
+  expect(unlisted).not.toContain('"$path" IN');
+  expect(unlisted.length).toBeLessThan(1_000_000);
+  expect(compileForTrino({ ...retrieval, read: { ...read, files } }, TABLES)[0]).toContain('"$path" IN');
 });
 
 test('what format version 3 has, and types that Trino lacks, are refused with the reason', () => {
@@ -109,7 +151,9 @@ test('what format version 3 has, and types that Trino lacks, are refused with th
   expect(
     trinoType({ kind: 'map', keyId: 1, key: { kind: 'uuid' }, valueId: 2, valueRequired: false, value: INNER }, ''),
   ).toBe('map(uuid, row("added" varchar, "renamed" bigint))');
-  expect(momentSql({ kind: 'timestamp' }, 0n)).toBe(`CAST(from_unixtime_nanos(DECIMAL '0000') AS timestamp(6))`);
+  expect(momentSql({ kind: 'timestamp' }, 0n)).toBe(
+    `CAST(from_unixtime_nanos(DECIMAL '0000') AS timestamp(6))`,
+  );
 });
 
 test('a retrieval looks for times by sorting, and by a join if rows may have been created too late', () => {
@@ -123,12 +167,12 @@ test('a retrieval looks for times by sorting, and by a join if rows may have bee
     hasTtl: true,
     knownAsOf: false,
   };
-  const sorted = compileForTrino(retrieval, TABLES);
+  const [sorted] = compileForTrino(retrieval, TABLES);
   // Of no entity: all rows are of one thing.
   expect(sorted).toContain('max(IF(side = 0, t)) OVER (ORDER BY t, side ROWS UNBOUNDED PRECEDING) AS newest');
   expect(sorted).toContain('WHERE side = 1 AND newest IS NOT NULL AND newest >= lo');
   expect(sorted).toContain('ON s.t = w.t');
-  const joined = compileForTrino({ ...retrieval, knownAsOf: true, hasTtl: false }, TABLES);
+  const [joined] = compileForTrino({ ...retrieval, knownAsOf: true, hasTtl: false }, TABLES);
   expect(joined).toContain('FROM c.s.probe AS p JOIN');
   expect(joined).toContain('ON s.t <= p.hi AND s.c <= p.known');
   expect(joined).toContain('PARTITION BY r ORDER BY t DESC, c DESC NULLS LAST, seq DESC NULLS LAST');

@@ -19,17 +19,17 @@ beforeAll(async () => {
 afterAll(() => lab.close());
 
 /** Has a scripted Trino reduce a table of the lab. */
-async function reduce(script?: TrinoScript, catalog = lab.catalog) {
+async function reduce(script?: TrinoScript, catalog = lab.catalog, reads = 1) {
   const name = 'demo.levels';
   const { uri } = await serveTrino(lab, script);
   const settings = { uri, catalogs: new Map(), staging: ['staging'], options: {}, session: {}, maxStagedBytes: 1000 };
   const resolveTable = () => Promise.resolve({ catalog, identifier: parseTableName(name).identifier });
   const trino = new TrinoEngine(settings, { io: lab.io, resolveTable });
-  const reduction = await reductionOf(name);
+  const reduction = await reductionOf(name, reads);
   return await lab.engine.withConnection((connection) => trino.reduce(connection, reduction));
 }
 
-async function reductionOf(name: string): Promise<LatestReduction> {
+async function reductionOf(name: string, reads: number): Promise<LatestReduction> {
   const table = await lab.table(name);
   const schema = currentSchema(table.metadata);
   lab.define({
@@ -48,7 +48,7 @@ async function reductionOf(name: string): Promise<LatestReduction> {
     kind: 'latest',
     source: { name, table },
     columns: resolveView(lab.definitions, 'view', schema),
-    groups: [{ group: 0, keep: 'newest', reads: [read] }],
+    groups: [{ group: 0, keep: 'newest', reads: Array.from({ length: reads }, () => read) }],
   };
 }
 
@@ -62,6 +62,26 @@ test('a reduction without rows leaves nothing once it is released', async () => 
   const reduced = await reduce();
   expect([reduced.rows, await leftOvers()]).toEqual([0n, ['rows']]);
   await reduced.release();
+  expect(await leftOvers()).toEqual([]);
+});
+
+test('of several statements each is sent when the one before has ended; the first that fails is the last', async () => {
+  const sent: string[] = [];
+  const error = { errorName: 'REMOTE_TASK_ERROR', errorType: 'INTERNAL_ERROR' };
+  const scripted = (failing: number): TrinoScript => {
+    sent.length = 0;
+    return (sql) => {
+      if (!sql.startsWith('INSERT')) return undefined;
+      sent.push(sql);
+      return sent.length === failing ? { error } : undefined;
+    };
+  };
+  const reduced = await reduce(scripted(0), lab.catalog, 70);
+  expect(sent.map((sql) => [...sql.matchAll(/f\.r = /g)].length)).toEqual([32, 32, 6]);
+  expect(new Set(sent.map((sql) => sql.split(' (', 1)[0])).size).toBe(1);
+  await reduced.release();
+  expect(await failureOf(reduce(scripted(2), lab.catalog, 70))).toMatchObject({ code: 'TRINO_QUERY_FAILED' });
+  expect(sent).toHaveLength(2);
   expect(await leftOvers()).toEqual([]);
 });
 
