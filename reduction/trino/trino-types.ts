@@ -45,9 +45,12 @@ export function trinoType(type: IcebergType, what: string): string {
   }
 }
 
-/** A moment as a constant of a timestamp column's type, exact for every microsecond of 64 bits. */
+/**
+ * A moment as a constant of a timestamp column's type, exact for every microsecond of 64 bits, and the same in every time zone of the session,
+ * which a setting of the server may decide.
+ */
 export function momentSql(type: IcebergType, us: bigint): string {
   const moment = `from_unixtime_nanos(DECIMAL '${us}000')`;
   if (type.kind === 'timestamptz') return `CAST(${moment} AS timestamp(6) with time zone)`;
-  return `CAST(${moment} AS timestamp(6))`;
+  return `CAST(${moment} AT TIME ZONE 'UTC' AS timestamp(6))`;
 }

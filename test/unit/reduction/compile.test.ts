@@ -152,7 +152,7 @@ test('what format version 3 has, and types that Trino lacks, are refused with th
     trinoType({ kind: 'map', keyId: 1, key: { kind: 'uuid' }, valueId: 2, valueRequired: false, value: INNER }, ''),
   ).toBe('map(uuid, row("added" varchar, "renamed" bigint))');
   expect(momentSql({ kind: 'timestamp' }, 0n)).toBe(
-    `CAST(from_unixtime_nanos(DECIMAL '0000') AS timestamp(6))`,
+    `CAST(from_unixtime_nanos(DECIMAL '0000') AT TIME ZONE 'UTC' AS timestamp(6))`,
   );
 });
 
