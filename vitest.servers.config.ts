@@ -9,7 +9,7 @@ const settings = {
   env: SHORT_LIVED_JAVA,
 } as const;
 
-const ON_ONE_TRINO = ['test/servers/trino-{demo,runs,training,types}.test.ts'];
+const ON_ONE_TRINO = ['test/servers/trino-{demo,reads,runs,training,types}.test.ts'];
 
 /** `npm run test:servers`: catalogs and engines that are large servers of their own. */
 export default defineConfig({

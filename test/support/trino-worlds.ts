@@ -17,6 +17,8 @@ export interface TrinoProjectOptions {
   readonly uri?: string;
   readonly catalogs?: Readonly<Record<string, string>>;
   readonly maxStagedSize?: number;
+  /** Of `trino.options`. */
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 /** A project whose online tables are in `namespace`, and staging tables in `NAMESPACE_staging`. */
