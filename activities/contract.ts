@@ -270,6 +270,8 @@ export interface PlannedTrainingSet extends PlanReference {
   readonly shards: number;
   /** Parts that read the sources before the shards, each other files of them. Absent: the shards read them themselves. */
   readonly parts?: number;
+  /** How many of them are a query on Trino each. */
+  readonly partsOnTrino?: number;
   readonly entityRows: string;
   readonly sources: readonly string[];
   readonly pin: boolean;

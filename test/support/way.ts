@@ -46,6 +46,17 @@ export function failingOnce<Input, Answer>(
   };
 }
 
+/** Works as long as it may, and is slow, as its heartbeats say. */
+export async function untilGivenUp(): Promise<never> {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat({}), 1000);
+  try {
+    return await context.cancelled;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 /** An answer of a step that does not hear that its run is cancelled meanwhile. */
 export async function cancelled<Answer>(answer: Answer): Promise<Answer> {
   const { client, info } = Context.current();

@@ -3,7 +3,7 @@ import { backfillWays } from './backfill-ways.js';
 import { ingestWays } from './ingest-ways.js';
 import { extractedShard, plannedRun, plannedTrainingSet, reducedPart } from './scripted-activities.js';
 import { compactWays, maintainTablesWays, maintainWays } from './upkeep-ways.js';
-import { cancelled, failing, failingOnce, type Steps, scripted, type Way } from './way.js';
+import { cancelled, failing, failingOnce, type Steps, scripted, untilGivenUp, type Way } from './way.js';
 
 /** Every way of every workflow. The scripts count their calls, so that each is to be used once. */
 export function workflowWays(): readonly Way[] {
@@ -36,6 +36,7 @@ function materializeWays(): readonly Way[] {
       { plan: async () => plannedRun(2, { parts: 2 }), extract: failing('DATA_FILE_CORRUPT') },
       'DATA_FILE_CORRUPT',
     ),
+    way('slow-part', { plan: async () => plannedRun(2, { parts: 2 }), reduce: slowOnce(1, reducedPart) }),
     way('nothing-new', { plan: async () => plannedRun(0, { kind: 'nothing', reason: 'nothing new' }) }),
     way('conflict', { commit: conflict }),
     way('stale-plan', {
@@ -46,6 +47,15 @@ function materializeWays(): readonly Way[] {
     way('cancelled-in-last-shard', { extract: (shard) => cancelled(extractedShard(shard)) }, 'CANCELLED'),
     way('cancelled-in-commit', { commit: () => cancelled({ snapshotId: '11', outcome: 'committed' as const }) }),
   ];
+}
+
+/** A step that a worker is slow with, and another one not. */
+function slowOnce<Answer>(piece: number, answer: (piece: number) => Answer): (piece: number) => Promise<Answer> {
+  let calls = 0;
+  return async (asked) => {
+    if (asked === piece) calls += 1;
+    return asked === piece && calls === 1 ? await untilGivenUp() : answer(asked);
+  };
 }
 
 function trainingSetWays(): readonly Way[] {

@@ -27,7 +27,7 @@ import { conflictWaitMs } from '../retry.js';
 import { failureOf, failureOutcome, tellAll } from '../run-outcome.js';
 import { sandboxSettings } from '../sandbox-settings.js';
 import { replyToOf, requested } from '../signals.js';
-import { allShards } from '../training-set/all-shards.js';
+import { againText, allShards } from '../training-set/all-shards.js';
 import { turns } from '../turns.js';
 import {
   type MaterializeReport,
@@ -175,11 +175,15 @@ async function readAll(
 ): Promise<ExtractedShard[]> {
   const { parts = 0 } = plan;
   if (parts === 0) return await extractAll(plan, reference, report);
-  await allShards(parts, async (part) => {
-    const summary = `Read: part ${part + 1} of ${parts}`;
-    const { reducedLocation } = await reduction.reducePart.executeWithOptions({ summary }, [{ ...reference, part }]);
-    if (reducedLocation !== null) reduced.push(reducedLocation);
-    report.show(partReduced);
+  await allShards(parts, {
+    step: (part, isAgain) => {
+      const summary = `Read: part ${part + 1} of ${parts}${againText(isAgain)}`;
+      return reduction.reducePart.executeWithOptions({ summary }, [{ ...reference, part }]);
+    },
+    ended: ({ reducedLocation }) => {
+      if (reducedLocation !== null) reduced.push(reducedLocation);
+      report.show(partReduced);
+    },
   });
   return await extractAll(plan, { ...reference, reduced }, report);
 }
@@ -196,11 +200,12 @@ function extractAll(
   input: Omit<ExtractInput, 'shard'>,
   report: MaterializeReport,
 ): Promise<ExtractedShard[]> {
-  return allShards(plan.shards, async (shard) => {
-    const summary = `Extract: shard ${shard + 1} of ${plan.shards}`;
-    const extracted = await extraction.extractShard.executeWithOptions({ summary }, [{ ...input, shard }]);
-    report.show(shardExtracted(extracted));
-    return extracted;
+  return allShards(plan.shards, {
+    step: (shard, isAgain) => {
+      const summary = `Extract: shard ${shard + 1} of ${plan.shards}${againText(isAgain)}`;
+      return extraction.extractShard.executeWithOptions({ summary }, [{ ...input, shard }]);
+    },
+    ended: (extracted) => report.show(shardExtracted(extracted)),
   });
 }
 

@@ -1,19 +1,116 @@
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, patched, sleep } from '@temporalio/workflow';
+
+/** What the summary of a step that is run again has beside. */
+export const againText = (isAgain: boolean): string => (isAgain ? ', again: its worker is slow' : '');
+
+/** What all pieces of a run have in common. */
+export interface Pieces<Done> {
+  /** Runs one. @param isAgain whether it is run already, by a worker that is slow */
+  readonly step: (piece: number, isAgain: boolean) => Promise<Done>;
+  /** Called once for each, when it has ended. */
+  readonly ended?: (done: Done) => void;
+  /** Whether pieces are about equally large, so that one which takes far longer has a slow worker; true unless given. */
+  readonly areAlike?: boolean;
+}
+
+/** A piece that has not ended after so many times as long as half of the pieces took is run again. With pieces alike, in rounds on any number of workers, the last ends after twice as long at most. */
+const SLOW_TIMES = 3;
+
+/** Nothing is run again sooner: short runs meet workers that start, and others' work. */
+const LEAST_PATIENCE_MS = 20_000;
+
+/** A run of 0.1.0 waited for each worker as long as that sent heartbeats. Its history has neither the marker nor the timer. */
+const RUNS_SLOW_PIECES_AGAIN = 'runs-slow-pieces-again';
 
 /**
  * Runs a step for every shard at once, and returns what each gave. In a scope of its own: when one shard fails for good, the others are
- * cancelled instead of computed in vain, and have ended when this throws.
+ * cancelled instead of computed in vain, and have ended when this throws. A worker that has died is noticed by its heartbeats. One that is only slow
+ * (its disk, its neighbours) does not hold up the rest for long either: what it has not done in time another one may do, and who ends first counts.
+ * A step has to bear that: its attempts write files of their own names, and only those of the result are read.
  */
-export async function allShards<Done>(count: number, step: (shard: number) => Promise<Done>): Promise<Done[]> {
+export async function allShards<Done>(count: number, pieces: Pieces<Done>): Promise<Done[]> {
   return CancellationScope.cancellable(async () => {
     const scope = CancellationScope.current();
-    const shards = Array.from({ length: count }, (_, shard) => step(shard));
+    const beganMs = Date.now();
+    const patience = new CancellationScope();
+    let left = count;
+    const oneEnded = (done: Done): void => {
+      pieces.ended?.(done);
+      left -= 1;
+      if (pieces.areAlike === false || left !== Math.floor(count / 2) || left === 0) return;
+      if (patched(RUNS_SLOW_PIECES_AGAIN)) void patience.run(() => runSlowAgain(beganMs)).catch(() => undefined);
+    };
+    const all = Array.from(
+      { length: count },
+      (_, piece) => new Piece((isAgain) => pieces.step(piece, isAgain), oneEnded),
+    );
+    const runSlowAgain = async (sinceMs: number): Promise<void> => {
+      const tookMs = Date.now() - sinceMs;
+      await sleep(Math.max(LEAST_PATIENCE_MS, SLOW_TIMES * tookMs) - tookMs, { summary: 'Wait for slow workers' });
+      for (const piece of all) piece.runAgain();
+    };
     try {
-      return await Promise.all(shards);
+      return await Promise.all(all.map((piece) => piece.result));
     } catch (error) {
       scope.cancel();
-      await Promise.allSettled(shards);
+      await Promise.allSettled(all.map((piece) => piece.result));
       throw error;
+    } finally {
+      patience.cancel();
     }
   });
+}
+
+/** A step that is run once or twice, until it has ended once. */
+class Piece<Done> {
+  /** Fails when no run of it is left that could end. (A trigger of Temporal's would fail as soon as it is cancelled.) */
+  readonly result: Promise<Done>;
+  #resolve: (done: Done) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  readonly #step: (isAgain: boolean) => Promise<Done>;
+  readonly #ended: (done: Done) => void;
+  readonly #running = new Set<CancellationScope>();
+  #hasEnded = false;
+
+  constructor(step: (isAgain: boolean) => Promise<Done>, ended: (done: Done) => void) {
+    this.#step = step;
+    this.#ended = ended;
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#run(false);
+  }
+
+  /** Unless it has ended. */
+  runAgain(): void {
+    if (!this.#hasEnded) this.#run(true);
+  }
+
+  #run(isAgain: boolean): void {
+    const scope = new CancellationScope();
+    this.#running.add(scope);
+    scope
+      .run(() => this.#step(isAgain))
+      .then(
+        (done) => this.#end(scope, done),
+        (error: unknown) => this.#fail(scope, error),
+      );
+  }
+
+  #end(scope: CancellationScope, done: Done): void {
+    this.#running.delete(scope);
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    for (const slower of this.#running) slower.cancel();
+    this.#ended(done);
+    this.#resolve(done);
+  }
+
+  #fail(scope: CancellationScope, error: unknown): void {
+    this.#running.delete(scope);
+    if (this.#hasEnded || this.#running.size > 0) return;
+    this.#hasEnded = true;
+    this.#reject(error);
+  }
 }

@@ -10,7 +10,7 @@ import { discarding, pinning, staging, trainingCommit, trainingPlanning } from '
 import { throwIfCancelled } from '../cancellation.js';
 import { ownInput } from '../own-input.js';
 import { commitUntilKnown } from '../parked-commit.js';
-import { allShards } from './all-shards.js';
+import { againText, allShards } from './all-shards.js';
 import {
   partReduced,
   planMade,
@@ -59,15 +59,19 @@ async function reduceAll(
   plan: PlannedTrainingSet,
   report: TrainingSetReport,
 ): Promise<readonly (string | null)[] | undefined> {
-  const { parts = 0 } = plan;
+  const { parts = 0, partsOnTrino = 0 } = plan;
   if (parts === 0) return undefined;
-  return await allShards(parts, async (part) => {
-    const summary = `Read: part ${part + 1} of ${parts}`;
-    const input = { ...referenceTo(plan), part };
-    const { reducedLocation } = await staging.reduceTrainingPart.executeWithOptions({ summary }, [input]);
-    report.show(partReduced);
-    return reducedLocation;
+  const lists = await allShards(parts, {
+    step: (part, isAgain) => {
+      const summary = `Read: part ${part + 1} of ${parts}${againText(isAgain)}`;
+      const input = { ...referenceTo(plan), part };
+      return staging.reduceTrainingPart.executeWithOptions({ summary }, [input]);
+    },
+    ended: () => report.show(partReduced),
+    // A query on Trino takes longest.
+    areAlike: partsOnTrino === 0,
   });
+  return lists.map(({ reducedLocation }) => reducedLocation);
 }
 
 function listsOf(reduced: readonly (string | null)[] | undefined): { readonly reduced?: readonly string[] } {
@@ -81,11 +85,12 @@ function stageAll(
 ): Promise<StagedTrainingShard[]> {
   const { shards } = plan;
   const input = { ...referenceTo(plan), ...(reduced === undefined ? {} : { reduced }) };
-  return allShards(shards, async (shard) => {
-    const summary = `Retrieve: shard ${shard + 1} of ${shards}`;
-    const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ ...input, shard }]);
-    report.show(shardStaged(staged));
-    return staged;
+  return allShards(shards, {
+    step: (shard, isAgain) => {
+      const summary = `Retrieve: shard ${shard + 1} of ${shards}${againText(isAgain)}`;
+      return staging.stageTrainingShard.executeWithOptions({ summary }, [{ ...input, shard }]);
+    },
+    ended: (staged) => report.show(shardStaged(staged)),
   });
 }
 
