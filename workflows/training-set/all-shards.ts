@@ -4,7 +4,7 @@ import { CancellationScope, patched, sleep } from '@temporalio/workflow';
 export const againText = (isAgain: boolean): string => (isAgain ? ', again: its worker is slow' : '');
 
 /** What all pieces of a run have in common. */
-export interface Pieces<Done> {
+interface Pieces<Done> {
   /** Runs one. @param isAgain whether it is run already, by a worker that is slow */
   readonly step: (piece: number, isAgain: boolean) => Promise<Done>;
   /** Called once for each, when it has ended. */
