@@ -155,7 +155,13 @@ export class CompanionTables {
   async #do(work: PendingWork): Promise<void> {
     if (work.kind === 'materialize') await this.#materialize(work.view);
     else if (work.kind === 'append') await this.#append(work);
-    else await markReplayed(this.#deps, await this.#load(work), work, this.#authority.lastSequenceNumber);
+    else await this.#mark(work);
+  }
+
+  async #mark(work: TableWork): Promise<void> {
+    const { lastSequenceNumber: sequenceNumber, table } = this.#authority;
+    const commit = { tableUuid: table.metadata.tableUuid, sequenceNumber };
+    await markReplayed(this.#deps, await this.#load(work), work, commit);
   }
 
   async #materialize(view: string): Promise<void> {

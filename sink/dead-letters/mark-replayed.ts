@@ -2,15 +2,23 @@
 import { randomUUID } from 'node:crypto';
 import { type Connection, loadRows, quoteIdentifier, sqlType } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
-import { currentSchema, isJsonArray, isJsonObject, parseJson } from '../../iceberg/index.js';
+import { currentSchema, currentSnapshot, isJsonArray, isJsonObject, parseJson } from '../../iceberg/index.js';
 import type { Location } from '../../locations/index.js';
 import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
-import { commitOverwrite, loadTable, requireWritable, retryConflicts, type Table } from '../../tables/index.js';
+import {
+  commitOverwrite,
+  commitUpdates,
+  loadTable,
+  requireWritable,
+  retryConflicts,
+  type Table,
+} from '../../tables/index.js';
 import type { TableWork } from '../protocol/pending-work.js';
 import type { SinkDeps } from '../sink-options.js';
 import { deadLetterRowsSql, planDeadLetters } from './dead-letter-rows.js';
 import type { DeadLetterColumn } from './dead-letter-table.js';
+import { isMarked, type MarkedBatch, markedProperties } from './marked-batch.js';
 
 /** Dead letters that became rows in one commit. */
 export interface ReplayedList {
@@ -41,35 +49,62 @@ async function readReplayed(io: FileIO, location: Location): Promise<ReplayedLis
   throw new MoraineError('METADATA_CORRUPT', `${location} is no list of replayed dead letters.`);
 }
 
+/** The commit that has made rows of dead letters. */
+interface ReplayCommit {
+  /** Of the table that has the rows. */
+  readonly tableUuid: string;
+  /** That of its snapshot; null: it is not known any more. */
+  readonly sequenceNumber: bigint | null;
+}
+
 /**
- * Sets `replayed_at`, and what goes with it, of the dead letters of a list that have none. Done again it does nothing. Dead letters that others append or compact meanwhile stay.
- * @param sequenceNumber that of the snapshot which has their rows; null: it is not known any more
+ * Sets `replayed_at`, and what goes with it, of the dead letters of a list that have none. Done again it does nothing, and needs no list: a sweep takes that once the replay
+ * has ended. Dead letters that others append or compact meanwhile stay.
  * @throws MoraineError `FILE_NOT_FOUND` if the list is gone, `COMMIT_CONFLICT`, and what scanning and committing throws
  */
 export async function markReplayed(
   { catalog, engine }: SinkDeps,
   table: Table,
-  { file }: TableWork,
-  sequenceNumber: bigint | null,
+  { batchId, file }: TableWork,
+  commit: ReplayCommit,
 ): Promise<void> {
-  const list = await readReplayed(table.io, file);
+  const batch = { batchId, tableUuid: commit.tableUuid };
+  if (isMarked(table.metadata, batch)) return;
+  const { sequenceNumber } = commit;
+  const list = { ...(await readReplayed(table.io, file)), ...batch, sequenceNumber };
   await retryConflicts(requireWritable(table), async () => {
     const current = await loadTable(catalog, table.io, table.identifier);
-    await engine.withConnection((connection) => markOnce(current, connection, { ...list, sequenceNumber }));
+    if (isMarked(current.metadata, batch)) return;
+    const isDone = await engine.withConnection((connection) => markOnce(current, connection, list));
+    // Others may have marked them, or deleted them.
+    if (!isDone) await rememberMarked(current, batch);
   });
+}
+
+/** Notes of a batch that a state of the dead-letter table has nothing to mark of. */
+async function rememberMarked(table: Table, batch: MarkedBatch): Promise<void> {
+  const snapshot = currentSnapshot(table.metadata);
+  if (snapshot === null) return;
+  const updates = markedProperties(batch, snapshot.sequenceNumber);
+  await commitUpdates(table, ({ properties }) =>
+    [...updates].every(([name, value]) => properties.get(name) === value)
+      ? null
+      : [{ action: 'set-properties', updates }],
+  );
 }
 
 const column = (name: DeadLetterColumn): string => quoteIdentifier(name);
 const MICROSECONDS = 1_000n;
 
+/** @returns false: there was nothing to mark */
 async function markOnce(
   table: Table,
   connection: Connection,
-  { ids, keys, replayedAtMs, sequenceNumber }: ReplayedList & { readonly sequenceNumber: bigint | null },
-): Promise<void> {
+  { ids, keys, replayedAtMs, sequenceNumber, ...batch }: ReplayedList & ReplayCommit & MarkedBatch,
+): Promise<boolean> {
   const schema = currentSchema(table.metadata);
   const plan = await planDeadLetters(table);
-  if (plan.files.length === 0) return;
+  if (plan.files.length === 0) return false;
   const listed = `moraine_replayed_${randomUUID().replaceAll('-', '_')}`;
   await loadRows(
     connection,
@@ -82,7 +117,7 @@ async function markOnce(
     const numbered = await deadLetterRowsSql(connection, table, plan);
     const found = await connection.rows(`SELECT DISTINCT moraine_file FROM ${numbered} WHERE ${isListed}`);
     const files = found.flatMap(([number]) => plan.files[Number(number)] ?? []);
-    if (files.length === 0) return;
+    if (files.length === 0) return false;
     const rows = await deadLetterRowsSql(connection, table, { ...plan, files });
     const marks: ReadonlyMap<string, string> = new Map<DeadLetterColumn, string>([
       ['replayed_at', `make_timestamptz(${BigInt(replayedAtMs) * MICROSECONDS})`],
@@ -106,8 +141,10 @@ async function markOnce(
       removeFiles: [...replaced],
       validateNoNewFilesFrom: table.metadata.currentSnapshotId,
       validateFiles: (file) => replaced.has(file.filePath),
+      properties: ({ lastSequenceNumber }) => markedProperties(batch, lastSequenceNumber + 1n),
       run: { key: namePrefix },
     });
+    return true;
   } finally {
     await connection.run(`DROP TABLE IF EXISTS ${listed}`);
   }

@@ -1,9 +1,14 @@
 /** Dead letters that fit become rows, each once, whatever happens to replays on the way. */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { deleteRows } from '../../../deletes/index.js';
 import type { Engine } from '../../../engine/index.js';
 import { MoraineError } from '../../../errors/index.js';
+import { bindExpression, currentSchema, currentSnapshot, parseExpression } from '../../../iceberg/index.js';
 import { placedSql } from '../../../sink/dead-letters/letter-places.js';
 import { type ReplayedBatch, type ReplayRequest, replayDeadLetters, type SinkRecords } from '../../../sink/index.js';
+import { loadTable } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { type CommitFault, listed, openSinkEngine, SinkWorld } from '../../support/sink-world.js';
 import { IDENTIFIER } from '../../support/table-fixture.js';
@@ -161,6 +166,59 @@ test('of two replays at once the later one goes on, and no row is there twice', 
   await second;
   expect(await lab.ids()).toEqual(ALL);
   expect((await marked(lab)).every((text) => text.endsWith('replayed'))).toBe(true);
+});
+
+/** Removes the lists of what replays have made rows of, as a sweep does once their leases have gone. */
+function sweepLists({ fixture: { folder } }: SinkWorld): number {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const lists = files.filter((file) => file.endsWith('-replayed.json'));
+  for (const list of lists) rmSync(join(folder, list));
+  return lists.length;
+}
+
+async function rollBackDead({ fixture: { catalog, io } }: SinkWorld): Promise<void> {
+  const { metadata } = await loadTable(catalog, io, DEAD);
+  const snapshotId = currentSnapshot(metadata)?.parentSnapshotId;
+  if (snapshotId === undefined) throw new Error('There is nothing to roll back to.');
+  const ref = { type: 'branch', snapshotId } as const;
+  await catalog.commitTable(DEAD, {
+    requirements: [],
+    updates: [{ action: 'set-snapshot-ref', refName: 'main', ref }],
+  });
+}
+
+test('a replay does not need the list of the one before, which a sweep has taken', async () => {
+  const lab = await world();
+  expect(await replay(lab, 12)).toMatchObject({ rows: 3n });
+  expect(sweepLists(lab)).toBe(1);
+  expect(await replay(lab, 13)).toMatchObject({ rows: 1n });
+  expect(await lab.ids()).toEqual([1, 2, 3, 10, 11, 12, 13]);
+});
+
+test('a replay that died behind its marks, or whose dead letters others have deleted, leaves nothing to look for', async () => {
+  const lab = await world();
+  lab.otherFaults.push(dies);
+  await replay(lab, 12).catch(() => undefined);
+  const { catalog, io } = lab.fixture;
+  await engine.withConnection(async (connection) => {
+    const table = await loadTable(catalog, io, DEAD);
+    const replayed = parseExpression("message = '-10' OR message = '-11' OR message = '-12'");
+    const filter = bindExpression(replayed, currentSchema(table.metadata));
+    expect((await deleteRows(table, connection, { filter })).rows).toBe(3n);
+  });
+  expect(await replay(lab, 12)).toMatchObject({ rows: 0n });
+  expect(sweepLists(lab)).toBe(1);
+  expect(await replay(lab)).toMatchObject({ rows: 3n });
+  expect(await lab.ids()).toEqual(ALL);
+});
+
+test('marks that were rolled back are made again, and no row is there twice', async () => {
+  const lab = await world();
+  expect(await replay(lab)).toMatchObject({ rows: 6n });
+  await rollBackDead(lab);
+  expect((await marked(lab)).some((text) => text.endsWith('replayed'))).toBe(false);
+  expect(await replay(lab)).toMatchObject({ rows: 0n });
+  expect([await lab.ids(), (await marked(lab)).every((text) => text.endsWith('replayed'))]).toEqual([ALL, true]);
 });
 
 test('dead letters that arrive while others are marked are kept', async () => {
