@@ -153,9 +153,14 @@ export class CompanionTables {
   }
 
   async #do(work: PendingWork): Promise<void> {
-    if (work.kind === 'materialize') await this.#materialize(work.view);
-    else if (work.kind === 'append') await this.#append(work);
-    else await this.#mark(work);
+    if (work.kind === 'materialize') return await this.#materialize(work.view);
+    try {
+      await (work.kind === 'append' ? this.#append(work) : this.#mark(work));
+    } catch (error) {
+      // Loaded anew, since it may have been dropped after it was loaded.
+      if (isMoraineError(error, 'TABLE_NOT_FOUND', 'TABLE_REPLACED')) await this.#load(work);
+      throw error;
+    }
   }
 
   async #mark(work: TableWork): Promise<void> {

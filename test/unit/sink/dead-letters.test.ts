@@ -201,6 +201,29 @@ test('a dead-letter table that is gone stops the sink, unless its dead letters a
   expect([await world.ids(), await raws(world)]).toEqual([[1], ['-5']]);
 });
 
+test.each([true, false])(
+  'a dead-letter table that is dropped while the sink runs is lost as one that was dropped before (abandonLost: %s)',
+  async (abandonLost) => {
+    const world = await SinkWorld.open(engine);
+    const sink = await world.sink({ deadLetters: DEAD, abandonLost });
+    await sink.writer(0).writeBatch(...listed('p', 0, 1, -2));
+    await sink.flush();
+    await sink.writer(0).writeBatch(...listed('p', 2, 3, -4));
+    world.faults.push(async (commit) => {
+      await world.catalog.dropTable(DEAD);
+      return await commit();
+    });
+    if (!abandonLost) {
+      expect(await rejectionCode(sink.flush())).toBe('SINK_TABLE_LOST');
+      return;
+    }
+    await sink.flush();
+    await sink.writer(0).writeBatch(...listed('p', 4, 5, -6));
+    await sink.close();
+    expect([await world.ids(), await raws(world)]).toEqual([[1, 3, 5], ['-6']]);
+  },
+);
+
 test.each([
   [false, null],
   // Neither the anchors nor the snapshots of the dead-letter table know of it any more.
