@@ -123,7 +123,8 @@ class Replay {
     const traced = upsert === undefined ? undefined : { ...upsert, tracesKeys: true };
     const staged = await stageBatch(engine, table, buffered, traced);
     const { rows, superseded, rejected } = staged;
-    if (rows === 0n) return { rows, superseded, snapshotId: null, rejected };
+    // Those that a function leaves out are marked as well, in a commit without rows if need be.
+    if (rejected.length === letters.length) return { rows, superseded, snapshotId: null, rejected };
     try {
       const idOfKey = idsOfKeys(staged, letters);
       const pending = [await this.#marks(staged, letters, deadLetters, idOfKey)];

@@ -212,6 +212,22 @@ test('a replay that died behind its marks, or whose dead letters others have del
   expect(await lab.ids()).toEqual(ALL);
 });
 
+test('dead letters that are left out are marked, also where no other becomes a row', async () => {
+  const lab = await world();
+  const leftOut = (letters: readonly Uint8Array[]): SinkRecords => ({
+    ...negated(99)(letters),
+    open: () =>
+      Promise.resolve({
+        ...{ sql: 'SELECT', rows: 0n, rejected: [], omitted: letters.map((_, index) => BigInt(index)) },
+        close: () => Promise.resolve(),
+      }),
+  });
+  expect(await replay(lab, 99, { records: leftOut })).toMatchObject({ rows: 0n, left: [] });
+  expect((await marked(lab)).every((text) => text.endsWith('replayed'))).toBe(true);
+  expect(await replay(lab)).toMatchObject({ rows: 0n, commits: 0 });
+  expect(await lab.ids()).toEqual([1, 2, 3]);
+});
+
 test('marks that were rolled back are made again, and no row is there twice', async () => {
   const lab = await world();
   expect(await replay(lab)).toMatchObject({ rows: 6n });
