@@ -13,8 +13,8 @@ import {
 } from '../../tables/index.js';
 import type { SinkRecords } from '../sink-records.js';
 
-/** A record shows one of its faults at a time. */
-const MAX_ROUNDS = 100;
+/** A record shows some of its faults at a time: a column becomes wider in a few rounds, and fields become columns in some more. */
+const maxRounds = ({ fields }: Schema): number => 100 + 2 * fields.length;
 
 /**
  * Makes the changes that records ask for, in one commit without a snapshot, checked against changes of others.
@@ -63,7 +63,7 @@ async function wantedSchema(
       const wanted = (await each.changes?.(connection, schema)) ?? [];
       const changes = wanted.filter((change) => change.change !== 'make-optional' || !required.includes(change.column));
       if (changes.length === 0) break;
-      if (round === MAX_ROUNDS)
+      if (round === maxRounds(schema))
         throw new MoraineError('INTERNAL', 'Records ask for changes of the schema without end.');
       const context = { lastColumnId: Math.max(lastColumnId, highestFieldId(schema)), formatVersion };
       schema = evolveSchema(schema, changes, context);

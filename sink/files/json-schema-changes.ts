@@ -4,8 +4,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Connection, type RecordColumn, readInput, writeTemporaryFile } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
-import { canPromote, type IcebergType, type SchemaChange } from '../../iceberg/index.js';
-import { canBeColumns, jsonTextOf, objectOf, valueAt } from './json-value.js';
+import { canPromote, type IcebergType, type JsonValue, type SchemaChange } from '../../iceberg/index.js';
+import { canBeColumns, jsonTextOf, memberAt, objectOf } from './json-value.js';
 
 /** A record that is no row. */
 export interface MisfitRecord {
@@ -29,25 +29,54 @@ export async function changesForMisfits(
   columns: readonly RecordColumn[],
   misfits: readonly MisfitRecord[],
 ): Promise<readonly SchemaChange[]> {
-  const optional = new Set(
-    misfits.flatMap(({ problem, column }) => (problem === 'MISSING_REQUIRED' && column !== null ? [column] : [])),
-  );
   return [
-    ...[...optional].map((column): SchemaChange => ({ change: 'make-optional', column })),
+    ...missing(columns, misfits).map((column): SchemaChange => ({ change: 'make-optional', column })),
     ...wider(columns, misfits),
     ...(await added(connection, columns, misfits)),
   ];
 }
 
+/** Required columns that a record has no value for. It says the first; the others are asked for at once, so that it need not be judged once for each. */
+function missing(columns: readonly RecordColumn[], misfits: readonly MisfitRecord[]): readonly string[] {
+  const found = new Set<string>();
+  let left = columns.filter(({ required, path }) => required && path !== null);
+  for (const { problem, column, raw } of misfits) {
+    if (problem !== 'MISSING_REQUIRED' || column === null || found.has(column)) continue;
+    found.add(column);
+    const record = objectOf(raw);
+    for (const { name, path } of left) if ((memberAt(record, path ?? []) ?? null) === null) found.add(name);
+    left = left.filter(({ name }) => !found.has(name));
+  }
+  return [...found];
+}
+
+/** Types that numbers beyond them make wider. */
+const WIDENED: ReadonlySet<IcebergType['kind']> = new Set(['int', 'float', 'decimal']);
+
+/** A record says the first value that does not fit; numbers of other columns are looked at, too, so that it need not be judged once for each. */
 function wider(columns: readonly RecordColumn[], misfits: readonly MisfitRecord[]): readonly SchemaChange[] {
-  return columns.flatMap(({ name, type, path }): readonly SchemaChange[] => {
-    if (path === null) return [];
-    const values = misfits
-      .filter(({ problem, column }) => problem === 'VALUE_MISFIT' && column === name)
-      .flatMap(({ raw }) => numberAt(raw, path) ?? []);
-    const widened = values.reduce(widenedBy, type);
-    return widened === type ? [] : [{ change: 'promote', column: name, type: widened }];
+  const numeric = columns.filter(({ type, path }) => path !== null && WIDENED.has(type.kind));
+  const types = new Map(numeric.map(({ name, type }) => [name, type]));
+  for (const { problem, column, raw } of misfits) {
+    if (problem !== 'VALUE_MISFIT') continue;
+    const record = objectOf(raw);
+    for (const { name, type: before, path } of numeric) {
+      const number = numberOf(memberAt(record, path ?? []));
+      const type = types.get(name) ?? before;
+      if (number !== undefined && (name === column || isBeyond(type, number))) types.set(name, widenedBy(type, number));
+    }
+  }
+  return numeric.flatMap(({ name, type: before }): readonly SchemaChange[] => {
+    const type = types.get(name) ?? before;
+    return type === before ? [] : [{ change: 'promote', column: name, type }];
   });
+}
+
+/** Whether a type certainly does not have a number. */
+function isBeyond(type: IcebergType, number: string): boolean {
+  if (type.kind === 'int') return /^-?\d+$/.test(number) && BigInt.asIntN(INT_BITS, BigInt(number)) !== BigInt(number);
+  const wanted = type.kind === 'decimal' ? widerType(type, number) : null;
+  return wanted?.kind === 'decimal' && type.kind === 'decimal' && wanted.precision > type.precision;
 }
 
 /** A type that has a number exactly, if the one given may become it; else the one given. */
@@ -57,6 +86,7 @@ function widenedBy(type: IcebergType, number: string): IcebergType {
 }
 
 const LONGEST = 2n ** 63n;
+const INT_BITS = 32;
 
 function widerType(type: IcebergType, number: string): IcebergType | null {
   if (type.kind === 'int' && /^-?\d+$/.test(number)) {
@@ -71,9 +101,8 @@ function widerType(type: IcebergType, number: string): IcebergType | null {
   return fraction.length <= type.scale && precision <= MAX_PRECISION ? { ...type, precision } : null;
 }
 
-/** The text of a number of a record. */
-function numberAt(raw: Buffer, path: readonly string[]): string | undefined {
-  const value = valueAt(raw, path);
+/** The text of a number. */
+function numberOf(value: JsonValue | undefined): string | undefined {
   if (typeof value === 'string' || value === undefined || value === null) return undefined;
   const text = jsonTextOf(value);
   return text !== undefined && /^-?\d/.test(text) ? text : undefined;

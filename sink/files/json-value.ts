@@ -12,11 +12,14 @@ export function objectOf(raw: Buffer): { readonly [key: string]: JsonValue } {
 }
 
 /** The value at a path of a record; undefined: it has none. */
-export function valueAt(raw: Buffer, path: readonly string[]): JsonValue | undefined {
+export const valueAt = (raw: Buffer, path: readonly string[]): JsonValue | undefined => memberAt(objectOf(raw), path);
+
+/** The value at a path of a parsed record. */
+export function memberAt(record: JsonValue, path: readonly string[]): JsonValue | undefined {
   // A path may have the names of what every object has.
   const memberOf = (json: JsonValue | undefined, key: string): JsonValue | undefined =>
     isJsonObject(json) && Object.hasOwn(json, key) ? json[key] : undefined;
-  return path.reduce<JsonValue | undefined>(memberOf, objectOf(raw));
+  return path.reduce<JsonValue | undefined>(memberOf, record);
 }
 
 /** A value as JSON; undefined where it has a number that no double holds. */

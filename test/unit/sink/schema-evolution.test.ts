@@ -1,5 +1,15 @@
 /** Schemas that a sink changes, and schemas that others change under it. */
-import { Float64, Int64, Table, Utf8, vectorFromArray } from 'apache-arrow';
+import {
+  Float64,
+  Int32,
+  Int64,
+  makeData,
+  Table,
+  TimestampNanosecond,
+  Utf8,
+  Vector,
+  vectorFromArray,
+} from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { arrowRecords } from '../../../client/index.js';
 import type { Engine } from '../../../engine/index.js';
@@ -16,6 +26,7 @@ import {
 import type { SinkSnapshot } from '../../../sink/index.js';
 import { jsonRecords, type RecordMapping } from '../../../sink/index.js';
 import { commitUpdates } from '../../../tables/index.js';
+import { rejectionCode } from '../../support/error-code.js';
 import { openSinkEngine, SinkWorld, span } from '../../support/sink-world.js';
 
 let engine: Engine;
@@ -204,6 +215,18 @@ describe('a sink that may change the schema', () => {
       [1n, 0.1, null, 'x'],
       [2n, null, null, null],
     ]);
+  });
+
+  test('takes in a record that has none of very many required columns', async () => {
+    const names = Array.from({ length: 130 }, (_, index) => `c${index}`);
+    const lab = await world(Object.fromEntries(names.map((name) => [`${name}!`, 'int'])));
+    const sink = await lab.sink({ evolveSchema: true });
+    const record = Object.fromEntries(names.map((name) => [name, 3_000_000_000]));
+    await sink.writer(0).writeBatch(json({}, record)());
+    expect(await sink.flush()).toMatchObject({ rows: 2n, rejected: [] });
+    expect(await columnsOf(lab)).toEqual(names.map((name) => `${name} long`));
+    expect((await lab.load()).metadata.schemas).toHaveLength(2);
+    await sink.close();
   });
 
   test('adds to what others have changed at the same moment', async () => {
