@@ -1,7 +1,15 @@
 /** Changing the schema of a table before records are staged that ask for it. */
 import type { Connection, Engine } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
-import { currentSchema, evolveSchema, highestFieldId, type Schema, type TableMetadata } from '../../iceberg/index.js';
+import {
+  currentSchema,
+  evolveSchema,
+  fieldPath,
+  highestFieldId,
+  type Schema,
+  type SchemaChange,
+  type TableMetadata,
+} from '../../iceberg/index.js';
 import {
   changeSchema,
   commitUnmoved,
@@ -61,7 +69,7 @@ async function wantedSchema(
   for (const each of records) {
     for (let round = 0; ; round += 1) {
       const wanted = (await each.changes?.(connection, schema)) ?? [];
-      const changes = wanted.filter((change) => change.change !== 'make-optional' || !required.includes(change.column));
+      const changes = wanted.filter((change) => isPossible(schema, change, required));
       if (changes.length === 0) break;
       if (round === maxRounds(schema))
         throw new MoraineError('INTERNAL', 'Records ask for changes of the schema without end.');
@@ -70,4 +78,17 @@ async function wantedSchema(
     }
   }
   return schema === before ? null : schema;
+}
+
+/** Whether the table can have a change. Records that ask for another one are no rows. */
+function isPossible(schema: Schema, change: SchemaChange, required: readonly string[]): boolean {
+  return (
+    change.change !== 'make-optional' || !(required.includes(change.column) || identifiesRows(schema, change.column))
+  );
+}
+
+/** Whether a column, or a field inside of it, is an identifier field, which stays required with all that it lies in. */
+function identifiesRows(schema: Schema, column: string): boolean {
+  const kept = schema.identifierFieldIds.flatMap((id) => [id, ...(fieldPath(schema, id)?.parentIds ?? [])]);
+  return schema.fields.some(({ id, name }) => name === column && kept.includes(id));
 }

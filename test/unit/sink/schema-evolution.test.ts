@@ -217,6 +217,23 @@ describe('a sink that may change the schema', () => {
     ]);
   });
 
+  test('keeps identifier fields required, with what they lie in: a record without one is no row', async () => {
+    const struct = { type: 'struct', fields: [{ id: 3, name: 'id', required: true, type: 'int' }] };
+    const fields = [
+      { id: 1, name: 'id', required: true, type: 'int' },
+      { id: 2, name: 'who', required: true, type: struct },
+      { id: 4, name: 'v', required: true, type: 'int' },
+    ];
+    const schema = parseSchema({ type: 'struct', 'schema-id': 0, 'identifier-field-ids': [1, 3], fields });
+    const lab = await SinkWorld.open(engine, { schema, partitionSpec: { specId: 0, fields: [] } });
+    const sink = await lab.sink({ evolveSchema: true });
+    await sink.writer(0).writeBatch(json({ who: { id: 1 }, v: 1 }, { id: 2, v: 2 }, { id: 3, who: { id: 3 } })());
+    const { rows, rejected } = await sink.flush();
+    expect([rows, rejected.map(({ reason }) => reason)]).toEqual([1n, ['MISSING_REQUIRED', 'MISSING_REQUIRED']]);
+    expect(await columnsOf(lab)).toEqual(['id! int', 'who! struct<id: int>', 'v int']);
+    await sink.close();
+  });
+
   test('takes in a record that has none of very many required columns', async () => {
     const names = Array.from({ length: 130 }, (_, index) => `c${index}`);
     const lab = await world(Object.fromEntries(names.map((name) => [`${name}!`, 'int'])));
