@@ -69,7 +69,7 @@ async function wantedSchema(
   for (const each of records) {
     for (let round = 0; ; round += 1) {
       const wanted = (await each.changes?.(connection, schema)) ?? [];
-      const changes = wanted.filter((change) => isPossible(schema, change, required));
+      const changes = wanted.filter((change) => isPossible(metadata, schema, change, required));
       if (changes.length === 0) break;
       if (round === maxRounds(schema))
         throw new MoraineError('INTERNAL', 'Records ask for changes of the schema without end.');
@@ -81,7 +81,15 @@ async function wantedSchema(
 }
 
 /** Whether the table can have a change. Records that ask for another one are no rows. */
-function isPossible(schema: Schema, change: SchemaChange, required: readonly string[]): boolean {
+function isPossible(
+  { partitionSpecs }: TableMetadata,
+  schema: Schema,
+  change: SchemaChange,
+  required: readonly string[],
+): boolean {
+  // A partition field, also of an earlier spec, has its name for itself: other engines do not load a table whose column has it, too.
+  if (change.change === 'add')
+    return !partitionSpecs.some(({ fields }) => fields.some(({ name }) => name === change.name));
   return (
     change.change !== 'make-optional' || !(required.includes(change.column) || identifiesRows(schema, change.column))
   );

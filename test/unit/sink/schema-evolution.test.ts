@@ -246,6 +246,18 @@ describe('a sink that may change the schema', () => {
     await sink.close();
   });
 
+  test('adds no column with the name of a partition field: other engines would not load the table', async () => {
+    const schema = schemaOf({ 'id!': 'int', at: 'timestamptz' });
+    const lab = await SinkWorld.open(engine, { schema, partitionSpec: parsePartitionSpec('day(at)', schema) });
+    const sink = await lab.sink({ evolveSchema: true });
+    const at = '2026-03-01T00:00:00Z';
+    await sink.writer(0).writeBatch(json({ id: 1, at, at_day: '2026-03-01' }, { id: 2, at, size: 3 })());
+    const { rows, rejected } = await sink.flush();
+    expect([rows, rejected.map(({ reason }) => reason)]).toEqual([1n, ['EXTRA_FIELD']]);
+    expect(await columnsOf(lab)).toEqual(['id! int', 'at timestamptz', 'size long']);
+    await sink.close();
+  });
+
   test('adds to what others have changed at the same moment', async () => {
     const lab = await world({ id: 'int' });
     const sink = await lab.sink({ evolveSchema: true });
