@@ -5,6 +5,7 @@ import type { JsonValue } from '../json.js';
 import { columnNotFound } from './column-not-found.js';
 import { allFields, childFields, fieldPath, findField, findFieldByName, mapChildFields } from './schema.js';
 import { checkSchema, typeToString } from './schema-json.js';
+import { requireVersionTwoTypes } from './type-versions.js';
 import type { IcebergType, NestedField, Schema } from './types.js';
 
 /** Where a column goes among its siblings; `column` is a sibling's own name. */
@@ -124,6 +125,7 @@ function addColumn(
     ...(change.doc !== undefined && { doc: change.doc }),
     ...(defaultValue !== undefined && { initialDefault: defaultValue, writeDefault: defaultValue }),
   };
+  if (context.formatVersion < 3) requireVersionTwoTypes({ ...schema, fields: [column] });
   if (change.parent === undefined) return { ...schema, fields: [...schema.fields, column] };
   const parent = structInside(columnOf(schema, change.parent), change.parent);
   return replaceField(schema, parent.id, (field) => ({

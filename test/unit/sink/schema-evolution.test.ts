@@ -258,6 +258,26 @@ describe('a sink that may change the schema', () => {
     await sink.close();
   });
 
+  test('adds no column of a type that the table’s version does not have', async () => {
+    const rows = new Table({
+      id: vectorFromArray([1], new Int32()),
+      at: new Vector([makeData({ type: new TimestampNanosecond(), length: 1, data: BigInt64Array.of(1n) })]),
+    });
+    const before = await world({ 'id!': 'int' });
+    const sink = await before.sink({ evolveSchema: true });
+    await sink.writer(0).writeBatch(arrowRecords(rows));
+    expect(await rejectionCode(sink.flush())).toBe('SCHEMA_INVALID');
+    expect((await before.load()).metadata.schemas).toHaveLength(1);
+    const spec = { specId: 0, fields: [] };
+    const lab = await SinkWorld.open(engine, {
+      ...{ schema: schemaOf({ 'id!': 'int' }), partitionSpec: spec, formatVersion: 3 },
+    });
+    const next = await lab.sink({ evolveSchema: true });
+    await next.writer(0).writeBatch(arrowRecords(rows));
+    await next.close();
+    expect(await columnsOf(lab)).toEqual(['id! int', 'at timestamp_ns']);
+  });
+
   test('adds to what others have changed at the same moment', async () => {
     const lab = await world({ id: 'int' });
     const sink = await lab.sink({ evolveSchema: true });
