@@ -70,6 +70,8 @@ async function changesForArrow(
 ): Promise<readonly SchemaChange[]> {
   const given = [...(await arrowColumnTypes(table))].map(([name, type]) => ({ name, type }));
   const known = new Map(schema.fields.map((field) => [field.name, field]));
+  // Of names that differ by letter case only one is a column.
+  const taken = new Set(schema.fields.map((field) => field.name.toLowerCase()));
   const present = new Set(given.map((field) => field.name));
   const hasNulls = (column: string): boolean =>
     !present.has(column) || table.batches.some((batch) => hasNull(batch.getChild(column)));
@@ -79,7 +81,7 @@ async function changesForArrow(
       .map(({ name: column }): SchemaChange => ({ change: 'make-optional', column })),
     ...given.flatMap(({ name: column, type }): readonly SchemaChange[] => {
       const before = known.get(column)?.type;
-      if (before === undefined) return [{ change: 'add', name: column, type }];
+      if (before === undefined) return taken.has(column.toLowerCase()) ? [] : [{ change: 'add', name: column, type }];
       return typeToString(before) !== typeToString(type) && canPromote(before, type)
         ? [{ change: 'promote', column, type }]
         : [];

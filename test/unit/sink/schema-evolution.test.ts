@@ -278,6 +278,15 @@ describe('a sink that may change the schema', () => {
     expect(await columnsOf(lab)).toEqual(['id! int', 'at timestamp_ns']);
   });
 
+  test('adds no column of Arrow data that differs from one of the table by letter case only', async () => {
+    const lab = await world({ 'id!': 'int', Size: 'int' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const rows = new Table({ id: vectorFromArray([1], new Int32()), size: vectorFromArray([2], new Int32()) });
+    await sink.writer(0).writeBatch(arrowRecords(rows));
+    expect(await rejectionCode(sink.flush())).toBe('COLUMN_NOT_FOUND');
+    expect(await columnsOf(lab)).toEqual(['id! int', 'Size int']);
+  });
+
   test('adds to what others have changed at the same moment', async () => {
     const lab = await world({ id: 'int' });
     const sink = await lab.sink({ evolveSchema: true });
