@@ -1,6 +1,6 @@
 /** Arrow data as records of a sink. */
 import { randomUUID } from 'node:crypto';
-import type { Schema as ArrowSchema, Table as ArrowTable, Field, RecordBatch, Vector } from 'apache-arrow';
+import type { Schema as ArrowSchema, Table as ArrowTable, Data, Field, RecordBatch, Vector } from 'apache-arrow';
 import { type ArrowColumn, arrowColumnTypes, type Connection, copyArrow, quoteIdentifier } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import {
@@ -15,6 +15,21 @@ import {
 import type { OpenedRecords, RejectedRecord, SinkRecords } from '../sink/index.js';
 import { findMisfits, type InputNames, type KnownColumn, matchRows, selectSql } from './input-columns.js';
 import { judgeRows } from './judge-rows.js';
+
+/** `Type.Bool`: the library is not loaded for it. */
+const BOOL = 6;
+
+/** Buffers that not every type has. */
+interface PlainData {
+  readonly typeId: number;
+  readonly length: number;
+  readonly nullBitmap?: Uint8Array;
+  readonly valueOffsets?: Int32Array | BigInt64Array;
+  readonly values?: { readonly byteLength: number };
+  readonly typeIds?: Int8Array;
+  readonly children?: readonly Data[];
+  readonly variadicBuffers?: readonly Uint8Array[];
+}
 
 const NAMES: InputNames = { input: 'the Arrow data', target: 'the table' };
 
@@ -57,10 +72,28 @@ export function arrowRecords(rows: ArrowTable | RecordBatch, options: ArrowRecor
   const table = { schema: rows.schema, batches };
   return {
     count: rows.numRows,
-    bytes: batches.reduce((sum, { data }) => sum + data.byteLength, 0),
+    bytes: batches.reduce((sum, { data }) => sum + bytesOf(data), 0),
     open: (connection, schema) => openArrow(connection, schema, table, options),
     changes: (_, schema) => changesForArrow(schema, table),
   };
+}
+
+const bytesOfBits = (bits: number): number => Math.ceil(bits / 8);
+
+/** Bytes of rows. A slice has whole buffers of what it was cut from, those of texts, lists and bits: its share counts. */
+function bytesOf(data: Data): number {
+  const plain = data as PlainData;
+  const { typeId, length, nullBitmap, valueOffsets, values, typeIds, children = [], variadicBuffers = [] } = plain;
+  const bits = nullBitmap === undefined || nullBitmap.length === 0 ? 0 : bytesOfBits(length);
+  const whole = [valueOffsets, typeIds, ...variadicBuffers].map((buffer) => buffer?.byteLength ?? 0);
+  const own = (buffers: readonly number[]): number => buffers.reduce((sum, bytes) => sum + bytes, bits);
+  if (valueOffsets === undefined) {
+    const valueBytes = typeId === BOOL ? bytesOfBits(length) : (values?.byteLength ?? 0);
+    return own([...whole, valueBytes, ...children.map(bytesOf)]);
+  }
+  const [first, last] = [Number(valueOffsets[0] ?? 0), Number(valueOffsets[length] ?? 0)];
+  const inside = children.map((child) => bytesOf(child.slice(first, last - first)));
+  return own([...whole, values === undefined ? 0 : last - first, ...inside]);
 }
 
 /** Columns that the table lacks, wider types, and required columns that have nulls here or are not here at all. */

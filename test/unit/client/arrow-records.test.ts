@@ -1,15 +1,19 @@
 /** Arrow tables through a sink: every type of a table exactly, as DuckDB reads it from the files, and what is refused. */
 import {
   Binary,
+  Bool,
   Decimal,
   Dictionary,
+  Field,
   FixedSizeBinary,
   Float32,
   Int8,
   Int32,
   Int64,
+  List,
   makeData,
   Null,
+  Struct,
   Table,
   TimeMicrosecond,
   Timestamp,
@@ -272,4 +276,24 @@ describe('a batch is refused', () => {
       expect.stringMatching(/^arrow, row 0: column "text" is required, and has no value \(2 rows do not fit\)\.$/),
     ]);
   });
+});
+
+test('a slice counts the bytes of its own rows, not those of the table that it was cut from', () => {
+  const texts = makeData({
+    ...{ type: new Utf8(), length: 4, valueOffsets: Int32Array.of(0, 1, 3, 6, 10), data: Buffer.from('abbcccdddd') },
+  });
+  const numbers = makeData({ type: new Int32(), length: 6, data: Int32Array.of(1, 2, 3, 4, 5, 6) });
+  const lists = makeData({
+    ...{ type: new List(new Field('item', new Int32())), length: 4, valueOffsets: Int32Array.of(0, 1, 1, 4, 6) },
+    child: numbers,
+  });
+  const bits = makeData({ type: new Bool(), length: 4, data: Uint8Array.of(0b0101, 0, 0, 0, 0, 0, 0, 0) });
+  const table = new Table({ t: new Vector([texts]), l: new Vector([lists]), b: new Vector([bits]) });
+  // Texts and numbers, with an offset more than there are rows, and a bit for each row.
+  expect(arrowRecords(table).bytes).toBe(10 + 5 * 4 + (6 * 4 + 5 * 4) + 1);
+  expect(arrowRecords(table.slice(1, 3)).bytes).toBe(5 + 3 * 4 + (3 * 4 + 3 * 4) + 1);
+  const struct = new Table({
+    s: new Vector([makeData({ type: new Struct([new Field('t', new Utf8())]), length: 4, children: [texts] })]),
+  });
+  expect(arrowRecords(struct.slice(3)).bytes).toBe(4 + 2 * 4);
 });
