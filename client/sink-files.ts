@@ -77,6 +77,8 @@ export interface SinkFilesResult<Promised extends Delivery = Delivery> extends S
 
 const DEFAULT_NAME = 'files';
 const DEFAULT_BATCH = 10_000;
+/** Time between two looks at a sink whose stream gives nothing. */
+const LOOK_MS = 250;
 
 /**
  * Writes the records of JSON Lines files into a table, one after the other, from where the table has them. Every value must fit its column exactly: by
@@ -169,8 +171,17 @@ class Reading {
 
   async #stream({ name, stream }: RecordStream): Promise<void> {
     const { signal, onNotice } = this.#options;
-    for await (const chunk of streamedLines(stream, name, { maxLines: this.#batchSize, signal, onNotice }))
-      await this.#write(chunk, name);
+    // What ends the sink is heard of also while nothing comes.
+    const failed = new AbortController();
+    const looks = setInterval(() => this.#sink.failure !== undefined && failed.abort(), LOOK_MS);
+    const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+    try {
+      for await (const chunk of streamedLines(stream, name, { maxLines: this.#batchSize, signal: either, onNotice }))
+        await this.#write(chunk, name);
+    } finally {
+      clearInterval(looks);
+    }
+    if (this.#sink.failure !== undefined) throw this.#sink.failure;
   }
 
   async #write({ bytes, lines: count, from }: Chunk, source: string, range?: SourceRange): Promise<void> {

@@ -69,6 +69,14 @@ it('a stream that goes on is committed with each interval, and what was read of 
   expect(source.destroyed).toBe(true);
 });
 
+it('a stream that gives nothing more is left once a record of it has ended the sink', async () => {
+  const source = new PassThrough();
+  source.write('{"id":"x"}\n');
+  const run = moraine.sinkFiles('iot.t', [{ name: 'stream', stream: source }], { batchIntervalMs: 50 });
+  expect((await failureOf(run)).message).toContain('stream, byte 0: column "id": "x" does not fit long exactly');
+  expect(source.destroyed).toBe(true);
+});
+
 it('a file whose last line gets a carriage return and a newline later is read on', async () => {
   const crlf = join(folder, 'crlf.ndjson');
   const rows: bigint[] = [];
