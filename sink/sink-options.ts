@@ -22,13 +22,13 @@ export interface SinkOptions {
   readonly table: TableIdentifier;
   /** Tells the sinks of a table apart; 1 to 100 letters, digits, `-`, `_` and `.`. Positions are kept under it. */
   readonly name: string;
-  /** Records over all writers that make a batch; 10,000 by default. `Infinity`: only `flush`, `snapshot` and the interval do. */
+  /** Records over all writers that make a batch; 10,000 by default. `Infinity`: only `flush`, `snapshot`, the interval and half of `bufferBytes` do. */
   readonly batchSize?: number;
   /** Milliseconds after which a batch that is not full is committed; 10,000 by default. `Infinity`: never. */
   readonly batchIntervalMs?: number;
   /** Writers; 1 by default. */
   readonly numPartitions?: number;
-  /** Bytes of records that wait in memory, beyond which writers wait; 64 MiB by default. */
+  /** Bytes of records that wait in memory, staged ones included, beyond which writers wait until they are committed; half of them make a batch. 64 MiB by default. */
   readonly bufferBytes?: number;
   /**
    * A table of the same catalog. It gets the records that are no rows, together with the batch that leaves them out, and is created if it does not exist. Without one only
