@@ -86,6 +86,7 @@ const served = z.strictObject({
   response: object,
   entities: rows,
   entitiesAsText: flag,
+  readKeyValue: callback,
   requestData: z.array(object).optional(),
   requestId: optionalText,
   loggedAtUs: micros,
@@ -133,6 +134,7 @@ const maintain = z.strictObject({
   orphansOlderThan: optionalText,
   allowYoung: flag,
   deleteOutside: flag,
+  metadataVersions: count,
   dryRun: flag,
 });
 const schedule = z.strictObject({

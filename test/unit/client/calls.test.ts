@@ -394,6 +394,16 @@ describe('arguments of a wrong shape', () => {
     expect((failure as Error).message).toContain(field);
   });
 
+  it('are none of what the types have: metadataVersions of maintenance, readKeyValue of what was served', async () => {
+    const plan = await moraine.planMaintain({ table: 'shop.a', metadataVersions: 5 });
+    await plan.close();
+    const asked = { entities: [{ k: '1' }], readKeyValue: (_type: unknown, value: unknown) => BigInt(String(value)) };
+    const response = await moraine.getOnlineFeatures({ service: 'served', ...asked });
+    expect(response.rows[0]?.[0]).toMatchObject({ value: 10n });
+    const written = moraine.writeLoggedFeatures('nobody', [{ response, ...asked }]);
+    await expect(written).rejects.toMatchObject({ code: 'FEATURE_SERVICE_NOT_FOUND' });
+  });
+
   it('of createMoraine are named, too', async () => {
     const create = createMoraine as Call;
     for (const [field, options] of [
