@@ -42,18 +42,36 @@ export class CallGuard {
     }
   }
 
-  /** Runs a call that opens what has to be closed. @throws CLOSED */
-  async open<T extends Closable>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs a call that opens what has to be closed. Closing the client cancels the call, and closes what it has opened; the caller's signal goes
+   * on acting on that.
+   * @throws CLOSED, CANCELLED
+   */
+  async open<T extends Closable>(work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.run(async () => {
-      const opened = await work();
-      this.#opened.add(opened);
-      const close = opened.close.bind(opened);
-      return Object.assign(opened, {
-        close: async () => {
-          await close();
-          this.#opened.delete(opened);
-        },
-      });
+      throwIfAborted(signal);
+      const controller = new AbortController();
+      const abort = (): void => controller.abort(signal?.reason);
+      signal?.addEventListener('abort', abort, { once: true });
+      const leave = (): void => signal?.removeEventListener('abort', abort);
+      this.#controllers.add(controller);
+      try {
+        const opened = await work(controller.signal);
+        this.#opened.add(opened);
+        const close = opened.close.bind(opened);
+        return Object.assign(opened, {
+          close: async () => {
+            leave();
+            await close();
+            this.#opened.delete(opened);
+          },
+        });
+      } catch (error) {
+        leave();
+        throw error;
+      } finally {
+        this.#controllers.delete(controller);
+      }
     });
   }
 

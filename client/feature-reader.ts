@@ -30,7 +30,7 @@ export interface FeatureReader<Answer> {
   /** Summary of the answer. */
   readonly answer: Answer;
   readonly schema: Schema;
-  /** Record batches of at most 2,048 rows. An empty answer gives none. */
+  /** Record batches of at most 2,048 rows. An empty answer gives none. @throws CLOSED once the reader is closed */
   batches(): AsyncIterable<RecordBatch>;
   toArrow(): Promise<ArrowTable>;
   toRows(): Promise<readonly FeatureRow[]>;
@@ -89,7 +89,16 @@ class LentReader<Answer> implements FeatureReader<Answer> {
 
   batches(): AsyncIterable<RecordBatch> {
     const { connection, select, schema } = this.#open();
-    return arrowBatches(connection, `(${select})`, schema);
+    return this.#each(arrowBatches(connection, `(${select})`, schema));
+  }
+
+  /** Of a closed reader there is no next one. @throws CLOSED */
+  async *#each(batches: AsyncGenerator<RecordBatch, void, undefined>): AsyncGenerator<RecordBatch, void, undefined> {
+    for (;;) {
+      const next = await this.#read(() => batches.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
   }
 
   toArrow(): Promise<ArrowTable> {

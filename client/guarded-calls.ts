@@ -8,6 +8,11 @@ import {
   SIGNAL_ARGUMENTS,
 } from './request-shapes.js';
 
+/** What has a signal among others. */
+interface Cancellable {
+  readonly signal?: AbortSignal;
+}
+
 type AnyMethod = (...given: readonly unknown[]) => Promise<unknown>;
 
 /**
@@ -29,19 +34,26 @@ function guardedCall(guard: CallGuard, name: MethodName, method: AnyMethod): Any
     checkArguments(name, given);
     return method(...given);
   };
-  if (OPENING_METHODS.has(name)) {
-    return (...given) => guard.open(() => checked(...given) as Promise<{ close(): Promise<void> }>);
-  }
   const signalAt = SIGNAL_ARGUMENTS.get(name);
+  const signalOf = (given: readonly unknown[]): AbortSignal | undefined =>
+    signalAt === undefined ? undefined : (given[signalAt] as Cancellable | undefined)?.signal;
+  const withSignal = (given: readonly unknown[], signal: AbortSignal): readonly unknown[] => {
+    if (signalAt === undefined) return given;
+    const replaced = [...given];
+    replaced[signalAt] = { ...(given[signalAt] as object | undefined), signal };
+    return replaced;
+  };
+  if (OPENING_METHODS.has(name)) {
+    return async (...given) => {
+      checkArguments(name, given);
+      const open = (signal: AbortSignal) => method(...withSignal(given, signal)) as Promise<{ close(): Promise<void> }>;
+      return guard.open(open, signalOf(given));
+    };
+  }
   if (signalAt === undefined) return (...given) => guard.run(() => checked(...given));
   return (...given) =>
     guard.run(async () => {
       checkArguments(name, given);
-      const options = given[signalAt] as { readonly signal?: AbortSignal } | undefined;
-      return guard.cancellable(options?.signal, (signal) => {
-        const replaced = [...given];
-        replaced[signalAt] = { ...options, signal };
-        return method(...replaced);
-      });
+      return guard.cancellable(signalOf(given), (signal) => method(...withSignal(given, signal)));
     });
 }

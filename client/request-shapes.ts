@@ -85,8 +85,7 @@ const pull = z.strictObject({
 const served = z.strictObject({
   response: object,
   entities: rows,
-  entitiesAsText: flag,
-  readKeyValue: callback,
+  ...{ entitiesAsText: flag, readKeyValue: callback },
   requestData: z.array(object).optional(),
   requestId: optionalText,
   loggedAtUs: micros,
@@ -133,8 +132,7 @@ const maintain = z.strictObject({
   retainLast: count,
   orphansOlderThan: optionalText,
   allowYoung: flag,
-  deleteOutside: flag,
-  metadataVersions: count,
+  ...{ deleteOutside: flag, metadataVersions: count },
   dryRun: flag,
 });
 const schedule = z.strictObject({
@@ -432,6 +430,7 @@ export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
     onlineWriteBatch: 0,
     push: 0,
     getHistoricalFeatures: 0,
+    ...{ openHistoricalFeatures: 0, pullAll: 0, pullLatest: 0, loggedFeatures: 0 },
     explainHistoricalFeatures: 0,
     saveDataset: 0,
     saveTrainingSet: 0,

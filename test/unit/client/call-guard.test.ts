@@ -61,3 +61,44 @@ it('closing waits for a call that fails, and for one that takes its time to end 
     { status: 'rejected', reason: { message: 'of its own' } },
   ]);
 });
+
+it('closing cancels a call that is opening something; the signal of a caller acts on what was opened until that is closed', async () => {
+  const guard = new CallGuard();
+  const caller = new AbortController();
+  const signals: AbortSignal[] = [];
+  const reader = await guard.open(async (signal) => {
+    signals.push(signal);
+    return { close: () => Promise.resolve() };
+  }, caller.signal);
+  const opening = guard.open(
+    (signal) =>
+      new Promise<{ close(): Promise<void> }>((_, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason as Error)),
+      ),
+  );
+  const outcome = opening.catch((error: unknown) => error);
+  const closed = guard.close(() => Promise.resolve());
+  expect(await outcome).toMatchObject({ code: 'CANCELLED' });
+  await closed;
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+  await reader.close();
+  caller.abort();
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+  await expect(guard.open(() => Promise.reject(new Error('never called')))).rejects.toMatchObject({ code: 'CLOSED' });
+});
+
+it('a signal that is aborted while something is open is heard there', async () => {
+  const guard = new CallGuard();
+  const caller = new AbortController();
+  let heard: AbortSignal | undefined;
+  await guard.open(async (signal) => {
+    heard = signal;
+    return { close: () => Promise.resolve() };
+  }, caller.signal);
+  expect(heard?.aborted).toBe(false);
+  caller.abort();
+  expect(heard?.aborted).toBe(true);
+  await expect(guard.open(() => Promise.reject(new Error('never called')), caller.signal)).rejects.toMatchObject({
+    code: 'CANCELLED',
+  });
+});

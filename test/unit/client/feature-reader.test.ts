@@ -92,6 +92,23 @@ test('an error of opening is the error of the call, and a closed reader says tha
   await expect(reader.toRows()).rejects.toMatchObject({ code: 'CLOSED' });
 });
 
+test('batches that are asked for after the reader was closed are an error, not the end', async () => {
+  const reader = await open();
+  const batches = reader.batches()[Symbol.asyncIterator]();
+  expect((await batches.next()).done).toBe(false);
+  await reader.close();
+  await expect(batches.next()).rejects.toMatchObject({ code: 'CLOSED' });
+});
+
+test('closing waits for the batch that is being read', async () => {
+  const reader = await open();
+  const batches = reader.batches()[Symbol.asyncIterator]();
+  const first = batches.next();
+  await reader.close();
+  expect((await first).done).toBe(false);
+  await expect(batches.next()).rejects.toMatchObject({ code: 'CLOSED' });
+});
+
 test('pulled rows are read the same way', async () => {
   const pulled = await moraine.pullLatest({
     source: { sql: 'SELECT k % 2 AS parity, * FROM f', tables: { f: 'a.f' } },
