@@ -7,10 +7,10 @@ export class Slots {
     this.#free = limit;
   }
 
-  /** @param signal what is aborted while it waits never starts, and throws the signal's reason */
+  /** @param signal what is aborted while it waits never starts, and throws the signal's reason at once */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await this.#turn(signal);
     try {
       signal.throwIfAborted();
       return await work();
@@ -20,5 +20,22 @@ export class Slots {
       if (next === undefined) this.#free += 1;
       else next();
     }
+  }
+
+  /** Waits for a slot. */
+  #turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    return new Promise<void>((resolve, reject) => {
+      const begin = (): void => {
+        signal.removeEventListener('abort', leave);
+        resolve();
+      };
+      const leave = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(begin), 1);
+        reject(signal.reason as Error);
+      };
+      this.#waiting.push(begin);
+      signal.addEventListener('abort', leave, { once: true });
+    });
   }
 }

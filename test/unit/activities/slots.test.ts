@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Slots } from '../../../activities/slots.js';
+import { gate } from '../../support/gate.js';
 
 test('one after the other, in the order asked for; failures stop nobody, what was cancelled while it waited never starts', async () => {
   const queue = new Slots(1);
@@ -42,4 +43,22 @@ test('as many at a time as there are slots', async () => {
   };
   await Promise.all(Array.from({ length: 7 }, () => slots.run(signal, work)));
   expect(most).toBe(2);
+});
+
+test('what is cancelled while it waits ends at once, however long those before it take', async () => {
+  const slots = new Slots(1);
+  const { signal } = new AbortController();
+  const cancelled = new AbortController();
+  const first = gate();
+  const events: string[] = [];
+  const running = slots.run(signal, () => first.opened);
+  const waiting = slots.run(cancelled.signal, async () => void events.push('never'));
+  const next = slots.run(signal, async () => void events.push('next'));
+  cancelled.abort(new Error('cancelled'));
+  await expect(waiting).rejects.toThrow('cancelled');
+  await expect(slots.run(cancelled.signal, async () => void events.push('never'))).rejects.toThrow('cancelled');
+  expect(events).toEqual([]);
+  first.open();
+  await Promise.all([running, next]);
+  expect(events).toEqual(['next']);
 });
