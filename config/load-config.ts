@@ -81,7 +81,7 @@ export function parseConfig(
 /** Secrets that stand in the file itself, which people share and commit. */
 function writtenSecrets(
   { isLiteral, lineAt }: YamlSource,
-  { catalogs = {}, storage, worker }: ConfigInput,
+  { catalogs = {}, storage, trino, worker }: ConfigInput,
 ): SourceProblem[] {
   const places = [['storage'], ...Object.keys(storage?.stores ?? {}).map((name) => ['storage', 'stores', name])];
   const ofStorage = places.flatMap((place) => SECRET_OPTIONS.map((name) => [...place, 'options', name]));
@@ -90,18 +90,25 @@ function writtenSecrets(
       .filter(isSecretCatalogOption)
       .map((name) => ['catalogs', catalog, 'options', name]),
   );
+  const ofTrino = Object.keys(trino?.options ?? {})
+    .filter(isSecretCatalogOption)
+    .map((name) => ['trino', 'options', name]);
   const clusters = Object.keys(worker?.ingestKafka ?? {});
   const ofKafka = clusters.map((name) => ['worker', 'ingestKafka', name, 'sasl', 'password']);
-  return [...ofStorage, ...ofCatalogs, ...ofKafka].filter(isLiteral).map((path) => {
+  const all = [...ofStorage, ...ofCatalogs, ...ofTrino, ...ofKafka, ['temporal', 'apiKey']];
+  return all.filter(isLiteral).map((path) => {
     const message = `${path.join('.')}: a secret must not stand in the file; take it from the environment, as in ${path.at(-1)}: \${MY_SECRET}`;
     return { line: lineAt(path), message };
   });
 }
 
+/** Before the host, or as a parameter. */
+const PASSWORD_IN_URI = /^postgres[^/]*:\/\/(?:[^@/]*:[^@/]+@|[^?]*\?(?:.*&)?password=[^&])/;
+
 function writtenPasswords({ isLiteral, lineAt }: YamlSource, { catalogs = {} }: ConfigInput): SourceProblem[] {
   return Object.entries(catalogs).flatMap(([name, { uri = '' }]) => {
     const path = ['catalogs', name, 'uri'] as const;
-    if (!/^postgres[^/]*:\/\/[^@/]*:[^@/]+@/.test(uri) || !isLiteral(path)) return [];
+    if (!PASSWORD_IN_URI.test(uri) || !isLiteral(path)) return [];
     const message = `catalogs.${name}.uri: a password must not stand in the file; take it from the environment, as in uri: postgresql://user:\${MY_PASSWORD}@host/database`;
     return [{ line: lineAt(path), message }];
   });

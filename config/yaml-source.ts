@@ -1,5 +1,17 @@
 /** A YAML document that remembers on which line every value is written. */
-import { type Document, isMap, isPair, isScalar, LineCounter, type Node, parseDocument, Scalar, visit } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  Scalar,
+  visit,
+} from 'yaml';
 import { type Environment, expandEnvironment } from './expand-environment.js';
 
 /** A mistake and the 1-based line it is on. */
@@ -75,11 +87,19 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
     return line;
   };
   const isLiteral = (path: readonly PropertyKey[]): boolean => {
-    const node = document.getIn(path, true);
+    let node: unknown = document.contents;
+    for (const step of path) {
+      const within = named(node, document);
+      node = isCollection(within) ? within.get(step, true) : undefined;
+    }
+    node = named(node, document);
     return node !== undefined && !fromEnvironment.has(node);
   };
   return { value, problems, lineAt, isLiteral };
 }
+
+/** The node that stands for another one, for an alias. */
+const named = (node: unknown, document: Document): unknown => (isAlias(node) ? node.resolve(document) : node);
 
 /** The document as plain values. Aliases of aliases that grow without bound become a problem, as does what nests too deep. */
 function plainDocument(document: Document, problems: SourceProblem[]): unknown {

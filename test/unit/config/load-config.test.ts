@@ -76,6 +76,17 @@ describe('a configuration', () => {
     expect(config.definitions).toEqual([]);
   });
 
+  it('takes a secret from the environment where an alias stands for it', () => {
+    const config = parse(
+      'storage:\n  options: { s3.secret-access-key: &key "${PASSWORD}" }\n  stores:\n    far: { roots: [s3://far], options: { s3.secret-access-key: *key } }\n',
+      { PASSWORD: 'pw' },
+    );
+    expect([config.storage.options, config.storage.stores[0]?.options]).toEqual([
+      { 's3.secret-access-key': 'pw' },
+      { 's3.secret-access-key': 'pw' },
+    ]);
+  });
+
   it('reads every key, with paths relative to the file', () => {
     const config = parse(
       `
@@ -88,7 +99,7 @@ storage: { roots: [../shared, /abs], locations: { s3://b/wh: ../shared/wh }, opt
 engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t, type: auto, trinoAbove: 2TB }
 trino: { uri: 'https://t:8443/', catalogs: { lake: iceberg }, staging: x.y, options: { trino.user: u, trino.token: "\${PASSWORD}" }, session: { a.b: 1, c: true }, maxStagedSize: 1GB }
 temporal:
-  { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq, uiAddress: 'http://ui:8233/',
+  { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: "\${PASSWORD}", tls: true, taskQueue: tq, uiAddress: 'http://ui:8233/',
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shards: 8, shutdownGraceSeconds: 45, ingestFolders: [/var/log, logs],
   ingestKafka: { open: { brokers: ["k1:9092", "[::1]:9093"], tls: true }, prod: { brokers: ["k:1"], tls: { ca: ca.pem, cert: /c.pem, key: k.pem }, sasl: { mechanism: PLAIN, username: u, password: "\${PASSWORD}" } } } }
@@ -140,7 +151,7 @@ stateFolder: state
         namespace: 'n',
         profile: 'q',
         configFile: '/p/t.toml',
-        apiKey: 'k',
+        apiKey: '007',
         tls: true,
         taskQueue: 'tq',
         uiAddress: 'http://ui:8233',
@@ -480,6 +491,28 @@ describe('a mistake names its line', () => {
     [
       'catalogs:\n  a: { uri: "postgresql+psycopg2://u:secret@h/d" }\n',
       '/p/moraine.yaml:2: catalogs.a.uri: a password must not stand in the file; take it from the environment, as in uri: postgresql://user:${MY_PASSWORD}@host/database',
+    ],
+    [
+      'catalogs:\n  a: { uri: "postgresql://u@h/d?sslmode=require&password=secret" }\n',
+      '/p/moraine.yaml:2: catalogs.a.uri: a password must not stand in the file; take it from the environment, as in uri: postgresql://user:${MY_PASSWORD}@host/database',
+    ],
+    [
+      'trino:\n  uri: https://h\n  options:\n    trino.user: u\n    trino.password: abc\n    header.authorization: abc\n',
+      [
+        '/p/moraine.yaml:5: trino.options.trino.password: a secret must not stand in the file; take it from the environment, as in trino.password: ${MY_SECRET}',
+        '/p/moraine.yaml:6: trino.options.header.authorization: a secret must not stand in the file; take it from the environment, as in header.authorization: ${MY_SECRET}',
+      ].join('\n'),
+    ],
+    [
+      'temporal:\n  apiKey: abc\n',
+      '/p/moraine.yaml:2: temporal.apiKey: a secret must not stand in the file; take it from the environment, as in apiKey: ${MY_SECRET}',
+    ],
+    [
+      'storage:\n  options: &own\n    s3.secret-access-key: abc\n  stores:\n    far: { roots: [s3://far], options: *own }\n',
+      [
+        '/p/moraine.yaml:3: storage.options.s3.secret-access-key: a secret must not stand in the file; take it from the environment, as in s3.secret-access-key: ${MY_SECRET}',
+        '/p/moraine.yaml:5: storage.stores.far.options.s3.secret-access-key: a secret must not stand in the file; take it from the environment, as in s3.secret-access-key: ${MY_SECRET}',
+      ].join('\n'),
     ],
     [
       'catalogs:\n  "a/b": {}\n',
