@@ -9,6 +9,7 @@ import {
 } from '../features/index.js';
 import type { Project } from '../project/index.js';
 import type { NewSchedule, ScheduleTiming } from '../schedules/index.js';
+import { workers } from './temporal-run.js';
 
 /** Temporal is large and slow to load: only what needs it waits for it. */
 export const loadSchedules = () => import('../schedules/index.js');
@@ -20,6 +21,9 @@ const SCHEDULED_WORKFLOWS = {
   maintain: 'table',
   maintainTables: 'policy',
 } as const;
+
+/** The nominal time of a run, for checks of what does not depend on it. */
+const ANY_TICK = '1970-01-01T00:00:00.000Z';
 
 /** A schedule as a person asks for it; durations are text such as `1h`. */
 export interface ScheduleRequest {
@@ -125,10 +129,12 @@ async function genericWork(
   if (key === 'policy') return policyWork(project, workflow, given);
   const subject = given[key];
   if (typeof subject !== 'string') throw invalid(`the input of ${workflow} needs "${key}"`);
+  const { checkCompactRequest, checkMaintainRequest, parseMaterializeRequest } = await workers();
   if (key === 'table') {
-    await project.loadTable(subject);
+    await (workflow === 'compact' ? checkCompactRequest : checkMaintainRequest)(project, given);
     return { workflow, input: given, subject };
   }
+  parseMaterializeRequest(given, ANY_TICK);
   await assertOnlineView(project, subject);
   if (given['start'] !== undefined || given['end'] !== undefined) {
     throw invalid('a schedule would run the same interval again and again: leave out "start" and "end"');
