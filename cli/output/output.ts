@@ -1,7 +1,7 @@
 /** Writing to standard output with back-pressure; a reader that has gone (`| head`) ends the command quietly. */
 
 import type { Writable } from 'node:stream';
-import { largest } from '../../errors/index.js';
+import { largest, MoraineError } from '../../errors/index.js';
 import { styled } from './style.js';
 
 /** Whoever read the output has gone: nothing is left to do, and nothing is wrong. */
@@ -22,7 +22,8 @@ export interface Output {
 export function streamOutput(stream: Writable): Output {
   let failure: Error | undefined;
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    failure ??= error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED' ? new OutputClosedError() : error;
+    const isClosed = error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED';
+    failure ??= isClosed ? new OutputClosedError() : notWritten(error);
   });
   return {
     write: (chunk) =>
@@ -37,6 +38,14 @@ export function streamOutput(stream: Writable): Output {
         });
       }),
   };
+}
+
+function notWritten(cause: Error): MoraineError {
+  const message = `standard output cannot be written: ${cause.message}`;
+  return new MoraineError('STORAGE_UNAVAILABLE', message, {
+    cause,
+    remedy: 'Make room on the disk that it goes to, or send it elsewhere; then run the command again.',
+  });
 }
 
 /** JSON on one line; 64-bit integers become strings, since few readers of JSON keep them exact. */

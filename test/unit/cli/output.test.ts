@@ -24,6 +24,15 @@ describe('output', () => {
     expect(written).toEqual(['a', 'b', 'c']);
   });
 
+  it('says of a full disk that the output could not be written', async () => {
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    const output = streamOutput(new Writable({ write: (_chunk, _encoding, done) => done(full) }));
+    await expect(output.write('a')).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+      message: 'standard output cannot be written: ENOSPC: no space left on device, write',
+    });
+  });
+
   it('writes 64-bit integers as strings and maps as objects', () => {
     expect(toJson({ id: 9_223_372_036_854_775_807n, m: new Map([['k', 1n]]) })).toBe(
       '{"id":"9223372036854775807","m":{"k":"1"}}',
