@@ -94,6 +94,30 @@ describe('materializeRun', () => {
     await waitForRun(temporal.client, run);
   });
 
+  test('hundreds of shards, each of which is told the lists of as many parts, are more than one message to the server takes', async () => {
+    const settings = testSettings();
+    const folder = `s3://lake/warehouse/moraine_online/view-${randomUUID()}/metadata`;
+    const scripted = scriptedActivities({
+      plan: async () => plannedRun(300, { parts: 128 }),
+      reduce: async (part) => ({
+        ...reducedPart(part),
+        reducedLocation: `${folder}/moraine-plan-${randomUUID()}-reduced-${part}-${randomUUID()}.json`,
+      }),
+    });
+    const told = new Set<number>();
+    await testWorker(settings, {
+      ...scripted,
+      extractShard: async (input) => {
+        told.add(new Set(input.reduced).size);
+        return scripted.extractShard(input);
+      },
+    });
+    const temporal = await testClient(settings);
+    const run = await startMaterialization(temporal, settings, { view: newView() });
+    expect(await waitForRun(temporal.client, run)).toMatchObject({ rows: '3000', files: 600, snapshotId: '11' });
+    expect([...told]).toEqual([128]);
+  }, 180_000);
+
   test('reads all parts before the shards, which get the lists of every part, and takes the lists away', async () => {
     const settings = testSettings();
     const calls: (string | readonly string[])[] = [];

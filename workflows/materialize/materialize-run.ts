@@ -176,6 +176,7 @@ async function readAll(
   const { parts = 0 } = plan;
   if (parts === 0) return await extractAll(plan, reference, report);
   await allShards(parts, {
+    input: reference,
     step: (part, isAgain) => {
       const summary = `Read: part ${part + 1} of ${parts}${againText(isAgain)}`;
       return reduction.reducePart.executeWithOptions({ summary }, [{ ...reference, part }]);
@@ -201,6 +202,7 @@ function extractAll(
   report: MaterializeReport,
 ): Promise<ExtractedShard[]> {
   return allShards(plan.shards, {
+    input,
     step: (shard, isAgain) => {
       const summary = `Extract: shard ${shard + 1} of ${plan.shards}${againText(isAgain)}`;
       return extraction.extractShard.executeWithOptions({ summary }, [{ ...input, shard }]);

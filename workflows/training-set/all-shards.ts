@@ -5,6 +5,8 @@ export const againText = (isAgain: boolean): string => (isAgain ? ', again: its 
 
 /** What all pieces of a run have in common. */
 interface Pieces<Done> {
+  /** What every step is given, beside its number. */
+  readonly input: object;
   /** Runs one. @param isAgain whether it is run already, by a worker that is slow */
   readonly step: (piece: number, isAgain: boolean) => Promise<Done>;
   /** Called once for each, when it has ended. */
@@ -21,6 +23,15 @@ const LEAST_PATIENCE_MS = 20_000;
 
 /** A run of 0.1.0 waited for each worker as long as that sent heartbeats. Its history has neither the marker nor the timer. */
 const RUNS_SLOW_PIECES_AGAIN = 'runs-slow-pieces-again';
+
+/**
+ * Inputs of the steps that are begun within one workflow task, in characters: all that a task asks for is one message. For one of more than
+ * 4 MiB a Temporal server terminates the workflow (`GrpcMessageTooLarge`).
+ */
+const MAX_TASK_CHARS = 1_000_000;
+
+/** Workflows of earlier versions began all shards within one task; those with less input still do. */
+const SHARDS_OF_SEVERAL_TASKS = 'shards-of-several-tasks';
 
 /**
  * Runs a step for every shard at once, and returns what each gave. In a scope of its own: when one shard fails for good, the others are
@@ -40,16 +51,18 @@ export async function allShards<Done>(count: number, pieces: Pieces<Done>): Prom
       if (pieces.areAlike === false || left !== Math.floor(count / 2) || left === 0) return;
       if (patched(RUNS_SLOW_PIECES_AGAIN)) void patience.run(() => runSlowAgain(beganMs)).catch(() => undefined);
     };
-    const all = Array.from(
-      { length: count },
-      (_, piece) => new Piece((isAgain) => pieces.step(piece, isAgain), oneEnded),
-    );
+    const all: Piece<Done>[] = [];
+    const perTask = Math.max(1, Math.floor(MAX_TASK_CHARS / JSON.stringify(pieces.input).length));
     const runSlowAgain = async (sinceMs: number): Promise<void> => {
       const tookMs = Date.now() - sinceMs;
       await sleep(Math.max(LEAST_PATIENCE_MS, SLOW_TIMES * tookMs) - tookMs, { summary: 'Wait for slow workers' });
-      for (const piece of all) piece.runAgain();
+      const slow = all.filter((piece) => !piece.hasEnded);
+      await inTasks(slow.length, perTask, (place) => slow[place]?.runAgain());
     };
     try {
+      await inTasks(count, perTask, (piece) => {
+        all.push(new Piece((isAgain) => pieces.step(piece, isAgain), oneEnded));
+      });
       return await Promise.all(all.map((piece) => piece.result));
     } catch (error) {
       scope.cancel();
@@ -59,6 +72,15 @@ export async function allShards<Done>(count: number, pieces: Pieces<Done>): Prom
       patience.cancel();
     }
   });
+}
+
+/** Begins work that ends later, so much within a task as a server takes. */
+async function inTasks(count: number, perTask: number, begin: (place: number) => void): Promise<void> {
+  const areSeveral = count > perTask && patched(SHARDS_OF_SEVERAL_TASKS);
+  for (let place = 0; place < count; place += 1) {
+    if (areSeveral && place > 0 && place % perTask === 0) await sleep(1, { summary: 'Begin further shards' });
+    begin(place);
+  }
 }
 
 /** A step that is run once or twice, until it has ended once. */
@@ -79,7 +101,13 @@ class Piece<Done> {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    // One that fails before all are begun is heard of later.
+    this.result.catch(() => undefined);
     this.#run(false);
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** Unless it has ended. */

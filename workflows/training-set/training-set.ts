@@ -61,11 +61,12 @@ async function reduceAll(
 ): Promise<readonly (string | null)[] | undefined> {
   const { parts = 0, partsOnTrino = 0 } = plan;
   if (parts === 0) return undefined;
+  const reference = referenceTo(plan);
   const lists = await allShards(parts, {
+    input: reference,
     step: (part, isAgain) => {
       const summary = `Read: part ${part + 1} of ${parts}${againText(isAgain)}`;
-      const input = { ...referenceTo(plan), part };
-      return staging.reduceTrainingPart.executeWithOptions({ summary }, [input]);
+      return staging.reduceTrainingPart.executeWithOptions({ summary }, [{ ...reference, part }]);
     },
     ended: () => report.show(partReduced),
     // A query on Trino takes longest.
@@ -86,6 +87,7 @@ function stageAll(
   const { shards } = plan;
   const input = { ...referenceTo(plan), ...(reduced === undefined ? {} : { reduced }) };
   return allShards(shards, {
+    input,
     step: (shard, isAgain) => {
       const summary = `Retrieve: shard ${shard + 1} of ${shards}${againText(isAgain)}`;
       return staging.stageTrainingShard.executeWithOptions({ summary }, [{ ...input, shard }]);
