@@ -12,6 +12,9 @@ import type {
 /** Windows at a time at most: they have slots of their own, of which the worker has fewer; more would only wait. */
 export type MaxConcurrency = 16;
 
+/** With so many failed segments a backfill begins no further ones. */
+export type MaxFailed = 100;
+
 /** The request of a person or a command. It arrives as JSON from outside and is checked by `requestBackfill`. */
 export interface BackfillInput {
   /** The feature view. A `view`, a `trainingSet` or a `plan` is given; with a `plan` no `start`, `end` and `step`. */

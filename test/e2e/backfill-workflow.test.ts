@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError } from '@temporalio/client';
-import type { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import type {
   BackfillProgress,
@@ -284,6 +284,23 @@ describe('backfillRun', () => {
     held.open();
     expect(await run.handle.result()).toMatchObject({ windows: 130, rows: '1300' });
     expect(tries).toEqual([0, ...Array<number>(100).fill(2), ...Array<number>(29).fill(1)]);
+  }, 120_000);
+
+  test('a group of hundreds of windows whose commit fails for good ends it as failed, naming every one', async () => {
+    const problem = `The table was dropped${'.'.repeat(300)}`;
+    const run = await Backfill.start(
+      250,
+      {
+        commit: () =>
+          Promise.reject(ApplicationFailure.create({ type: 'TABLE_REPLACED', message: problem, nonRetryable: true })),
+      },
+      { concurrency: 16 },
+    );
+    const error = await run.handle.result().catch((failure: unknown) => failure);
+    expect((error as WorkflowFailedError).cause).toMatchObject({ type: 'RUN_FAILED' });
+    expect((error as WorkflowFailedError).cause?.message).toContain('TABLE_REPLACED: The table was dropped');
+    const { memo } = await run.handle.describe();
+    expect(memo).toMatchObject({ progress: { windowsFailed: 250, windowsDone: 0, commits: 0 } });
   }, 120_000);
 
   test('with windows that have failed it ends as failed, naming them; the others are committed', async () => {

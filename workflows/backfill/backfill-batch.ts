@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, condition, isCancellation, patched } from '@temporalio/workflow';
 import type { BackfillSegment } from '../../activities/backfill-contract.js';
 import { commitUntilKnown } from '../parked-commit.js';
 import { failureOf } from '../run-outcome.js';
@@ -7,12 +7,12 @@ import type { BackfillControls } from './backfill-controls.js';
 import {
   type BackfillReport,
   failuresForgotten,
-  segmentFailed,
+  segmentsFailed,
   windowsCommitted,
   windowsSkipped,
   writtenIn,
 } from './backfill-report.js';
-import { windowsIn } from './backfill-segments.js';
+import { hasTooMany, windowsIn } from './backfill-segments.js';
 import type { BackfillTarget, PendingWindows } from './backfill-target.js';
 
 /** Staged windows wait so long for others to be committed with. */
@@ -20,9 +20,10 @@ const COMMIT_EVERY_MS = 30_000;
 const MAX_WINDOWS_PER_COMMIT = 250;
 /** A window that has to be planned again this often has another writer in its way for good. */
 const MAX_TRIES = 10;
-/** With so many failed segments no further ones are begun. */
-const MAX_FAILED = 100;
 const MAX_MESSAGE_CHARS = 300;
+
+/** Backfills of earlier versions wrote the memo once for every window of a group that failed: more than a server takes of one workflow task. */
+const ONE_MEMO_FOR_A_GROUP = 'one-memo-for-a-group';
 
 /** Works through segments: stages several at a time, commits them in groups, and runs those alone that rebuild buckets. */
 export class BackfillBatch {
@@ -73,7 +74,7 @@ export class BackfillBatch {
   }
 
   get hasTooManyFailures(): boolean {
-    return this.#report.state.progress.failed.length >= MAX_FAILED;
+    return hasTooMany(this.#report.state.progress.failed);
   }
 
   async #stageAndCommit(): Promise<void> {
@@ -111,7 +112,7 @@ export class BackfillBatch {
       else this.#report.show(windowsSkipped(windowsIn([segment])));
     } catch (error) {
       // A cancellation ends the loop that waits for this segment.
-      if (!isCancellation(error)) this.#fail(segment, error);
+      if (!isCancellation(error)) this.#fail([segment], error);
     }
   }
 
@@ -135,23 +136,24 @@ export class BackfillBatch {
       this.#report.save(windowsCommitted({ ...writtenIn(committed), snapshotId }));
       for (const [index, { segment }] of group.entries()) {
         if (outcomes[index] === 'covered') this.#report.show(windowsSkipped(windowsIn([segment])));
-        if (outcomes[index] === 'stale') this.#again(segment, staleFailure());
       }
+      const stale = group.filter((_, index) => outcomes[index] === 'stale');
+      this.#again(segmentsOf(stale), staleFailure());
     } catch (error) {
-      const isConflict = failureOf(error).code === 'COMMIT_CONFLICT';
-      for (const { segment } of group) {
-        if (isConflict) this.#again(segment, error);
-        else this.#fail(segment, error);
-      }
+      if (failureOf(error).code === 'COMMIT_CONFLICT') this.#again(segmentsOf(group), error);
+      else this.#fail(segmentsOf(group), error);
     }
   }
 
-  #again(segment: BackfillSegment, error: unknown): void {
-    const key = segment.join('-');
-    const tries = (this.#tries.get(key) ?? 1) + 1;
-    this.#tries.set(key, tries);
-    if (tries > MAX_TRIES) this.#fail(segment, error);
-    else this.#queue.push(segment);
+  #again(segments: readonly BackfillSegment[], error: unknown): void {
+    const lost = segments.filter((segment) => {
+      const key = segment.join('-');
+      const tries = (this.#tries.get(key) ?? 1) + 1;
+      this.#tries.set(key, tries);
+      if (tries <= MAX_TRIES) this.#queue.push(segment);
+      return tries > MAX_TRIES;
+    });
+    this.#fail(lost, error);
   }
 
   /** Neighbours are run as one: each would rebuild the same buckets. */
@@ -164,7 +166,7 @@ export class BackfillBatch {
         this.#report.save(windowsCommitted({ windows, rows, files: 0, bytes: '0', snapshotId }));
       } catch (error) {
         if (isCancellation(error)) throw error;
-        this.#fail(segment, error);
+        this.#fail([segment], error);
       }
     }
   }
@@ -187,12 +189,19 @@ export class BackfillBatch {
     }
   }
 
-  #fail(segment: BackfillSegment, error: unknown): void {
+  #fail(segments: readonly BackfillSegment[], error: unknown): void {
     const { code, message } = failureOf(error);
-    const window = this.#target.describe(segment);
-    this.#report.save(segmentFailed({ segment, window, code, message: message.slice(0, MAX_MESSAGE_CHARS) }));
+    const failures = segments.map((segment) => {
+      const window = this.#target.describe(segment);
+      return { segment, window, code, message: message.slice(0, MAX_MESSAGE_CHARS) };
+    });
+    if (failures.length > 1 && patched(ONE_MEMO_FOR_A_GROUP)) this.#report.save(segmentsFailed(failures));
+    else for (const failure of failures) this.#report.save(segmentsFailed([failure]));
   }
 }
+
+const segmentsOf = (group: readonly PendingWindows[]): readonly BackfillSegment[] =>
+  group.map(({ segment }) => segment);
 
 function merged(segments: readonly BackfillSegment[]): readonly BackfillSegment[] {
   const joined: BackfillSegment[] = [];

@@ -91,7 +91,8 @@ export const windowsCommitted = ({ windows, rows, files, bytes, snapshotId }: Wr
     snapshotId: snapshotId ?? before.snapshotId,
   }));
 
-export const segmentFailed = (failure: FailedSegment) => progressed(({ failed }) => failures([...failed, failure]));
+export const segmentsFailed = (more: readonly FailedSegment[]) =>
+  progressed(({ failed }) => failures([...failed, ...more]));
 
 /** Forgets the failures, which are tried again. */
 export const failuresForgotten = progressed(() => failures([]));
