@@ -56,6 +56,8 @@ export interface BackfillRunInput {
   readonly planLocation?: string;
   /** Only these segments of the plan: the ones that failed before. */
   readonly only?: readonly BackfillSegment[];
+  /** Whether the plan has run before: then it need not hold any more. So it is with `only`. */
+  readonly isRetry?: boolean;
   /** Whether the namespace has our search attributes. */
   readonly searchAttributes: boolean;
   /** The state that the workflow execution before this one has left. */

@@ -39,7 +39,8 @@ export interface RetriedBackfill {
 }
 
 /**
- * Tries the windows again that have failed: of a backfill in flight by a signal, of one that has ended by a new one of these windows alone.
+ * Tries the windows again that have failed: of a backfill in flight by a signal, of one that has ended by a new one of these windows alone,
+ * or of all that are not filled if it has failed so often that others were not begun.
  *
  * @throws `WORKFLOW_NOT_FOUND`, `PROJECT_MISMATCH`; `INVALID_ARGUMENT` if none has failed
  */
@@ -58,13 +59,15 @@ async function retryOn(project: Project, server: ConnectedServer, id: string): P
     await controlBackfill(server.client, id, 'retry');
     return { started: false };
   }
-  const { planLocation, segments, settings } = failed;
+  const { planLocation, segments, isCut, settings } = failed;
   if (segments.length === 0) throw new MoraineError('INVALID_ARGUMENT', `No window of the backfill ${id} has failed.`);
   const plan = await readBackfillPlan(project.io, planLocation);
   const input = {
     ...backfillInput(runs.subjectOfPlan(plan), plan, parseBackfillSettings(settings)),
     planLocation,
-    only: segments,
+    isRetry: true,
+    // Of all windows of the plan, those that are filled already take a look each.
+    ...(isCut ? {} : { only: segments }),
   };
   await runs.startBackfill(server, { ...server.settings, project: await project.identity() }, input);
   return { started: true };

@@ -8,14 +8,22 @@ import type {
   BackfillResult,
   BackfillRunInput,
   CommitWindowsInput,
+  PlanBackfillInput,
   StageWindowInput,
 } from '../../activities/backfill-contract.js';
 import { startBackfillRun } from '../../activities/start-backfill.js';
 import { listRuns } from '../../runs/index.js';
+import { failedSegments } from '../../workers/clients/backfill-client.js';
 import type { TemporalClient } from '../../workers/clients/connection.js';
 import { gate } from '../support/gate.js';
 import { failureOf, scriptedActivities } from '../support/scripted-activities.js';
-import { type BackfillSteps, committedWindows, singleWindows, stagedWindow } from '../support/scripted-backfill.js';
+import {
+  type BackfillSteps,
+  committedWindows,
+  plannedBackfill,
+  singleWindows,
+  stagedWindow,
+} from '../support/scripted-backfill.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
 import { cancelled } from '../support/way.js';
 
@@ -302,6 +310,48 @@ describe('backfillRun', () => {
     const { memo } = await run.handle.describe();
     expect(memo).toMatchObject({ progress: { windowsFailed: 250, windowsDone: 0, commits: 0 } });
   }, 120_000);
+
+  test('one that has ended after a hundred failures names those that were not begun, and begins them when it is tried again', async () => {
+    const run = await Backfill.start(130, { stage: () => Promise.reject(failureOf('DATA_FILE_CORRUPT', true)) });
+    const error = await run.handle.result().catch((failure: unknown) => failure);
+    expect((error as WorkflowFailedError).cause?.message).toMatch(
+      /; after so many failures (?:29|30) others were not begun\. Try them again/,
+    );
+    const left = await failedSegments(run.temporal.client, run.workflowId);
+    expect(left).toMatchObject({ isCut: true });
+    expect(left?.segments.length).toBeGreaterThanOrEqual(100);
+    expect(left?.segments.length).toBeLessThan(130);
+  }, 120_000);
+
+  test('one of which a few windows have failed is tried again for them alone', async () => {
+    const run = await Backfill.start(5, {
+      stage: (window) =>
+        windowOf(window) === 3
+          ? Promise.reject(failureOf('DATA_FILE_CORRUPT', true))
+          : Promise.resolve(stagedWindow(window)),
+    });
+    await run.handle.result().catch((failure: unknown) => failure);
+    expect(await failedSegments(run.temporal.client, run.workflowId)).toMatchObject({
+      isCut: false,
+      segments: [[3, 3]],
+    });
+  });
+
+  test('a retry of all windows takes the plan as it is, whatever has become of the source', async () => {
+    const plans: PlanBackfillInput[] = [];
+    const run = await Backfill.start(
+      4,
+      {
+        plan: (input) => {
+          plans.push(input);
+          return Promise.resolve(plannedBackfill(singleWindows(4)));
+        },
+      },
+      { planLocation: '/plans/3.json', isRetry: true },
+    );
+    expect(await run.handle.result()).toMatchObject({ windows: 4, rows: '40' });
+    expect(plans).toMatchObject([{ planLocation: '/plans/3.json', isRetry: true }]);
+  });
 
   test('with windows that have failed it ends as failed, naming them; the others are committed', async () => {
     const committed: string[] = [];

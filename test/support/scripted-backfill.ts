@@ -6,6 +6,7 @@ import type {
   CommitTrainingWindowsInput,
   CommittedWindows,
   CommitWindowsInput,
+  PlanBackfillInput,
   PlannedBackfill,
   RanAlone,
   StagedBackfillWindow,
@@ -22,7 +23,7 @@ import {
 import { toFailure } from '../../activities/step.js';
 
 export interface BackfillSteps {
-  readonly plan?: () => Promise<PlannedBackfill>;
+  readonly plan?: (input: PlanBackfillInput) => Promise<PlannedBackfill>;
   /** All of the plan; handed out in pages. */
   readonly segments?: readonly BackfillSegment[];
   readonly stage?: (window: StageWindowInput) => Promise<StagedBackfillWindow>;
@@ -50,7 +51,7 @@ export function scriptedBackfill(steps: BackfillSteps = {}): BackfillActivities 
     },
     backfillOutcome: (run) => backfillOutcome(Context.current().client, run),
     changeBackfillConcurrency: ({ run, windows }) => changeBackfillConcurrency(Context.current().client, run, windows),
-    planBackfill: () => steps.plan?.() ?? Promise.resolve(plannedBackfill(segments)),
+    planBackfill: (input) => steps.plan?.(input) ?? Promise.resolve(plannedBackfill(segments)),
     readSegments: ({ cursor, limit }) => {
       const end = cursor + limit;
       return Promise.resolve({ segments: segments.slice(cursor, end), next: end < segments.length ? end : null });

@@ -5,6 +5,7 @@ import type {
   BackfillResult,
   BackfillRunInput,
   BackfillSegment,
+  MaxFailed,
 } from '../../activities/backfill-contract.js';
 import type { RequestedRun, RunEngine } from '../../activities/contract.js';
 import {
@@ -71,14 +72,18 @@ export async function changeBackfillConcurrency(client: Client, id: string, conc
   await changeConcurrency(client, { workflowId: id }, concurrency);
 }
 
-/** The windows that a backfill has left undone, and how it was run. */
+const MAX_FAILED: MaxFailed = 100;
+
+/** The windows that have failed, and how the backfill was run. */
 export interface FailedSegments {
   readonly planLocation: string;
   readonly segments: readonly BackfillSegment[];
+  /** Whether so many have failed that others were not begun. */
+  readonly isCut: boolean;
   readonly settings: Pick<BackfillRunInput, 'engine'>;
 }
 
-/** The windows that a backfill which has ended left undone; null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
+/** The failed windows of a backfill that has ended; null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
 export async function failedSegments(client: Client, id: string): Promise<FailedSegments | null> {
   const { status, memo } = await known(id, handleOf(client, id).describe());
   if (status.name === 'RUNNING') return null;
@@ -91,7 +96,8 @@ export async function failedSegments(client: Client, id: string): Promise<Failed
     throw new MoraineError('INVALID_ARGUMENT', `The backfill ${id} ended before it had a plan: start it again.`);
   }
   const segments = (progress?.failed ?? []).map(({ segment }) => segment);
-  return { planLocation: plan.planLocation, segments, settings: engine === undefined ? {} : { engine } };
+  const isCut = segments.length >= MAX_FAILED;
+  return { planLocation: plan.planLocation, segments, isCut, settings: engine === undefined ? {} : { engine } };
 }
 
 async function known<T>(id: string, asked: Promise<T>): Promise<T> {

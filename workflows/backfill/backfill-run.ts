@@ -7,10 +7,10 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type {
+  BackfillProgress,
   BackfillResult,
   BackfillRunInput,
   BackfillSegment,
-  FailedSegment,
   PlannedBackfill,
 } from '../../activities/backfill-contract.js';
 import { requireHandedOver } from '../own-input.js';
@@ -45,7 +45,7 @@ export async function backfillRun(input: BackfillRunInput): Promise<BackfillResu
     const batch = new BackfillBatch(target, controls, report, { segments, windowsPerCommit });
     await batch.run();
     if (next !== null && !batch.hasTooManyFailures) await goOn(input, planned, next, controls, report);
-    requireComplete(report.state.progress.failed);
+    requireComplete(report.state.progress);
     const result = report.done(backfillResult(input));
     await tellAll(controls.waiting, { status: 'completed', result });
     return result;
@@ -59,8 +59,8 @@ export async function backfillRun(input: BackfillRunInput): Promise<BackfillResu
 
 async function plannedBackfill(input: BackfillRunInput, report: BackfillReport): Promise<PlannedBackfill> {
   if (input.carried !== undefined) return input.carried.planned;
-  const { view, trainingSet, startUs, endUs, stepUs, newestFirst, planLocation, only } = input;
-  const known = planLocation === undefined ? {} : { planLocation, isRetry: only !== undefined };
+  const { view, trainingSet, startUs, endUs, stepUs, newestFirst, planLocation, only, isRetry = false } = input;
+  const known = planLocation === undefined ? {} : { planLocation, isRetry: isRetry || only !== undefined };
   const what = { ...(view === undefined ? {} : { view }), ...(trainingSet === undefined ? {} : { trainingSet }) };
   const request = { ...what, startUs, endUs, stepUs, newestFirst, ...known };
   const planned = await backfillPlanning.planBackfill.executeWithOptions({ summary: 'Plan the windows' }, [request]);
@@ -92,11 +92,13 @@ async function goOn(
   return continueAsNew<typeof backfillRun>({ ...input, concurrency, carried });
 }
 
-function requireComplete(failed: readonly FailedSegment[]): void {
+function requireComplete({ failed, windowsTotal, windowsDone, windowsFailed }: BackfillProgress): void {
   const [first] = failed;
   if (first === undefined) return;
   const { workflowId } = workflowInfo();
   const others = failed.length === 1 ? '' : `, and ${failed.length - 1} more`;
-  const message = `windows have failed: ${first.window} (${first.code}: ${first.message})${others}; all others that were begun are committed. Try them again with: moraine backfill retry ${workflowId}`;
+  const left = windowsTotal - windowsDone - windowsFailed;
+  const rest = left === 0 ? '' : `; after so many failures ${left} others were not begun`;
+  const message = `windows have failed: ${first.window} (${first.code}: ${first.message})${others}; all others that were begun are committed${rest}. Try them again with: moraine backfill retry ${workflowId}`;
   throw ApplicationFailure.create({ message, type: 'RUN_FAILED', nonRetryable: true });
 }
