@@ -1,4 +1,5 @@
-import type { Client } from '@temporalio/client';
+import { createHash } from 'node:crypto';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { BackfillPlan, WindowRange } from '../backfill/index.js';
 import { MoraineError } from '../errors/index.js';
 import { trainingSetRequestToJson } from '../training/index.js';
@@ -9,7 +10,7 @@ import {
   backfillWorkflowId,
   refuseEngineBeside,
 } from './backfill-request.js';
-import type { RequestedRun, RunOutcome } from './contract.js';
+import type { RequestedRun, RunOutcome, TrainingSetInput } from './contract.js';
 import { outcomeOf, type RunPlace } from './start-run.js';
 
 /** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
@@ -41,7 +42,10 @@ export function subjectOfPlan({ view, trainingSet }: BackfillPlan): BackfillSubj
   return view === undefined ? { trainingSet: trainingSet.request } : { view };
 }
 
-/** Starts a backfill, or joins the one of the same view, range and step that is in flight. */
+/**
+ * Starts a backfill, or joins the one of the same view, range and step that is in flight.
+ * @throws `RUN_ALREADY_ACTIVE` if that makes another training set of the same name
+ */
 export async function startBackfillRun(
   client: Client,
   input: BackfillRunInput,
@@ -50,6 +54,8 @@ export async function startBackfillRun(
   const range = { startUs: BigInt(input.startUs), endUs: BigInt(input.endUs), stepUs: BigInt(input.stepUs) };
   const { view, trainingSet, engine } = input;
   const workflowId = backfillWorkflowId(view ?? `training-set:${trainingSet?.name}`, range, options.project);
+  const work = trainingSet === undefined ? undefined : workOf(trainingSet);
+  if (work !== undefined) await refuseOtherWork(client, workflowId, work);
   const handle = await client.workflow.signalWithStart<BackfillRunWorkflow, [{ replyTo?: string }]>('backfillRun', {
     workflowId,
     taskQueue: options.taskQueue,
@@ -58,9 +64,29 @@ export async function startBackfillRun(
     signalArgs: [options.replyTo === undefined ? {} : { replyTo: options.replyTo }],
     staticSummary: `Backfill ${workflowId.slice('backfill/'.length)}`,
     // A retry of what has failed knows the engine from it.
-    memo: view === undefined ? { dataset: trainingSet?.name } : { view, ...(engine === undefined ? {} : { engine }) },
+    memo:
+      view === undefined ? { dataset: trainingSet?.name, work } : { view, ...(engine === undefined ? {} : { engine }) },
   });
   return { workflowId, runId: handle.signaledRunId };
+}
+
+/** Tells training sets apart that have one name. */
+const workOf = (trainingSet: TrainingSetInput): string =>
+  createHash('sha256').update(JSON.stringify(trainingSet)).digest('hex').slice(0, 12);
+
+/** One of an earlier version does not say what it makes. */
+async function refuseOtherWork(client: Client, workflowId: string, work: string): Promise<void> {
+  const running = await client.workflow
+    .getHandle(workflowId)
+    .describe()
+    .catch((error: unknown) => {
+      if (error instanceof WorkflowNotFoundError) return undefined;
+      throw error;
+    });
+  const other = running?.status.name === 'RUNNING' ? running.memo?.['work'] : undefined;
+  if (other === undefined || other === work) return;
+  const message = `The backfill ${workflowId} in flight makes another training set of that name: of other features, entity rows or settings, or into another table. Wait for it or cancel it, or take another name.`;
+  throw new MoraineError('RUN_ALREADY_ACTIVE', message, { details: { workflowId } });
 }
 
 /** How a backfill has ended, or null while it is in flight. Its executions follow one another under one id. @throws `WORKFLOW_NOT_FOUND` */

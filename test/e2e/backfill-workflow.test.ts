@@ -372,6 +372,33 @@ describe('backfillRun', () => {
     expect(committed.toSorted()).toEqual(['/plans/0.json', '/plans/2000000.json']);
   });
 
+  test('another training set of the same name and range does not join the one in flight', async () => {
+    const settings = testSettings();
+    const held = gate();
+    const nothing = async () => {
+      await held.opened;
+      return { kind: 'nothing' as const };
+    };
+    const steps = { segments: singleWindows(1), stageTraining: nothing };
+    await testWorker(settings, scriptedActivities({ backfill: steps }));
+    const temporal = await testClient(settings);
+    const name = `set_${randomUUID().slice(0, 8)}`;
+    const range = { startUs: '0', endUs: '1000000', stepUs: '1000000', newestFirst: false, concurrency: 1 };
+    const start = (features: readonly string[]) => {
+      const trainingSet = { name, features, entities: { table: 'demo.labels' }, to: `demo.${name}` };
+      return startBackfillRun(temporal.client, { trainingSet, ...range, searchAttributes: true }, settings);
+    };
+    const run = await start(['a']);
+    expect(await start(['a'])).toEqual(run);
+    await expect(start(['b'])).rejects.toMatchObject({ code: 'RUN_ALREADY_ACTIVE' });
+    held.open();
+    const handle = temporal.client.workflow.getHandle(run.workflowId);
+    expect(await handle.result()).toMatchObject({ trainingSet: name, windowsSkipped: 1 });
+    const next = await start(['b']);
+    expect(next.runId).not.toBe(run.runId);
+    expect(await handle.result()).toMatchObject({ trainingSet: name });
+  });
+
   test('a stale window is read again and committed; a covered one is done', async () => {
     const commits: (readonly string[])[] = [];
     let isFirst = true;
