@@ -1,12 +1,12 @@
 import { Client, type Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import { isServerAway } from '../../activities/index.js';
-import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { isMoraineError } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import { tracingIfConfigured } from '../observability/tracing-if-configured.js';
 import { dataConverter } from '../payloads/data-converter.js';
 import type { TemporalSettings } from '../temporal-settings.js';
 import { openConnection } from './closable-connection.js';
+import { serverError, unavailable } from './server-error.js';
 
 /** Settings whose address is known: configured, or that of a local server. */
 export interface ServerSettings extends TemporalSettings {
@@ -31,7 +31,7 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @throws `TEMPORAL_UNAVAILABLE` if the server does not answer within 10 s; `CANCELLED` */
+/** @throws `TEMPORAL_UNAVAILABLE` if the server does not answer within 10 s; `CONFIG_INVALID` if it refuses the client; `CANCELLED` */
 export async function connectClient(
   settings: ServerSettings,
   { signal }: ConnectOptions = {},
@@ -58,13 +58,15 @@ export async function connectClient(
       },
     };
   } catch (error) {
-    throw isMoraineError(error, 'CANCELLED') ? error : unavailable(settings.address, error);
+    if (isMoraineError(error, 'CANCELLED')) throw error;
+    const told = serverError(settings, error);
+    throw isMoraineError(told) ? told : unavailable(settings.address, error);
   }
 }
 
 /**
  * Runs `work` with a client that is closed afterwards.
- * @throws as {@link connectClient}, also when the server stops answering later; and what `work` throws
+ * @throws as {@link connectClient}, also when the server stops answering later, or does not know the namespace; and what `work` throws
  */
 export async function withTemporalClient<T>(
   settings: ServerSettings,
@@ -75,7 +77,7 @@ export async function withTemporalClient<T>(
   try {
     return await work(temporal);
   } catch (error) {
-    throw isServerAway(error) ? unavailable(settings.address, error) : error;
+    throw serverError(settings, error);
   } finally {
     await temporal.close();
   }
@@ -98,14 +100,6 @@ function clientOptions(settings: ServerSettings): Parameters<typeof openConnecti
     ...(tls === undefined ? {} : { tls }),
     ...(metadata === undefined ? {} : { metadata }),
   };
-}
-
-function unavailable(address: string, cause: unknown): MoraineError {
-  return new MoraineError('TEMPORAL_UNAVAILABLE', `the Temporal server at ${address} does not answer`, {
-    details: { address },
-    cause,
-    remedy: `Start the server at ${address}, or correct the address: TEMPORAL_ADDRESS, else temporal.address in moraine.yaml.`,
-  });
 }
 
 /** Whether a server at `address` answers, its namespaces included. */

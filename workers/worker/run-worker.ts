@@ -3,6 +3,7 @@ import { ensureSearchAttributes, otherProjects } from '../../activities/index.js
 import type { HostAndPort } from '../../config/index.js';
 import type { Project } from '../../project/index.js';
 import { connectWorker, type ServerSettings } from '../clients/connection.js';
+import { serverError } from '../clients/server-error.js';
 import { serveHealth } from '../observability/health-server.js';
 import type { Listening } from '../observability/listen.js';
 import type { WorkerMetrics } from '../observability/metrics.js';
@@ -68,6 +69,8 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     );
     const graceMs = project.config.worker.shutdownGraceSeconds * 1000;
     await runUntil(options.signal, workers, graceMs, options.onReady);
+  } catch (error) {
+    throw serverError(settings, error);
   } finally {
     tasks?.close();
     await health?.close();
