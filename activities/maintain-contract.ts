@@ -68,6 +68,36 @@ export type MaintainCounts = Omit<MaintainResult, 'table' | 'workflowId' | 'dryR
 /** The input of `maintainTables`: runs by the policy in `moraine.yaml`. */
 export interface MaintainTablesInput {
   readonly policy: true;
+  /** The state that the workflow execution before this one has left. */
+  readonly goesOn?: MaintainTablesState;
+}
+
+/** The state that passes from one workflow execution of `maintainTables` to the next. */
+export interface MaintainTablesState {
+  /** Runs that have not begun. */
+  readonly runs: readonly PolicyRunInput[];
+  readonly account: PolicyAccount;
+  readonly reported: MaintainTablesReported;
+}
+
+/** What is left of budgets, and for whom. */
+export interface PolicyAccount {
+  /** Bytes of each policy's budget that were not read. */
+  readonly left: readonly number[];
+  /** Tables of which some files were left, though not more than `maxBytes` were read. */
+  readonly unfinished: readonly { readonly run: PolicyRunInput; readonly maxBytes: number }[];
+}
+
+/** What is known of the tables so far. */
+export interface MaintainTablesReported {
+  readonly progress: MaintainTablesProgress;
+  /** Tables that the plan compacts. */
+  readonly toCompact: number;
+  /** The child in work. */
+  readonly workflowId?: string;
+  readonly compacted: readonly string[];
+  readonly maintained: readonly string[];
+  readonly failed: readonly FailedPolicyStep[];
 }
 
 /** Work that the policies ask for. */

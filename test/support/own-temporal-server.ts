@@ -22,8 +22,11 @@ export class OwnTemporalServer {
     this.uiAddress = `http://127.0.0.1:${uiPort}`;
   }
 
-  /** @param folder where its database is */
-  static async start(folder: string): Promise<OwnTemporalServer> {
+  /**
+   * @param folder where its database is
+   * @param limits of its dynamic configuration, by their names
+   */
+  static async start(folder: string, limits: Readonly<Record<string, number>> = {}): Promise<OwnTemporalServer> {
     const { path } = await findTemporalCli();
     const [port = 0, uiPort = 0] = await freePorts(2);
     mkdirSync(folder, { recursive: true });
@@ -32,6 +35,7 @@ export class OwnTemporalServer {
         ...[path, 'server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port)],
         ...['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort), '--log-level', 'error'],
         ...['--db-filename', join(folder, 'temporal.db')],
+        ...Object.entries(limits).flatMap(([name, value]) => ['--dynamic-config-value', `${name}=${value}`]),
         ...SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
       ],
       port,

@@ -1,7 +1,7 @@
 /** What the details, the query `progress` and the result of maintenance by the policy say. */
 import type {
   FailedPolicyStep,
-  MaintainTablesProgress,
+  MaintainTablesReported,
   MaintainTablesResult,
   PolicyPlan,
 } from '../../activities/maintain-contract.js';
@@ -12,31 +12,21 @@ import { runLink } from '../ui-links.js';
 /** Failures that the details show at most. */
 const SHOWN_FAILURES = 10;
 
-interface MaintainTablesState {
-  readonly progress: MaintainTablesProgress;
-  /** Tables that the plan compacts. */
-  readonly toCompact: number;
-  /** The child in work. */
-  readonly workflowId?: string;
-  readonly compacted: readonly string[];
-  readonly maintained: readonly string[];
-  readonly failed: readonly FailedPolicyStep[];
-}
+export type MaintainTablesReport = Report<MaintainTablesReported>;
 
-export type MaintainTablesReport = Report<MaintainTablesState>;
-
-export function maintainTablesReport(): MaintainTablesReport {
+/** @param reported by the execution before this one */
+export function maintainTablesReport(reported?: MaintainTablesReported): MaintainTablesReport {
   const none = { toCompact: 0, compacted: [], maintained: [], failed: [] };
-  return new Report<MaintainTablesState>({
+  return new Report<MaintainTablesReported>({
     subject: 'maintenance by the policy',
     description: 'How many tables are done, and which one is worked on.',
-    first: { progress: { step: 'planning', tables: 0, tablesDone: 0, failed: 0 }, ...none },
+    first: reported ?? { progress: { step: 'planning', tables: 0, tablesDone: 0, failed: 0 }, ...none },
     lines,
   });
 }
 
 export const planMade =
-  (plan: PolicyPlan): Change<MaintainTablesState> =>
+  (plan: PolicyPlan): Change<MaintainTablesReported> =>
   (state) => {
     const { tables, toCompact } = planNumbers(plan);
     const { failed } = plan;
@@ -55,32 +45,32 @@ export function planNumbers({ runs, budgets }: PolicyPlan) {
 }
 
 export const stepBegan =
-  (doing: FailedPolicyStep['step'], table: string, workflowId: string): Change<MaintainTablesState> =>
+  (doing: FailedPolicyStep['step'], table: string, workflowId: string): Change<MaintainTablesReported> =>
   (state) => ({ ...state, progress: { ...state.progress, table, doing }, workflowId });
 
 /** Files of the table were rewritten. A table may be compacted twice, when a budget is left. */
 export const tableCompacted =
-  (table: string): Change<MaintainTablesState> =>
+  (table: string): Change<MaintainTablesReported> =>
   (state) => ({ ...state, compacted: [...new Set([...state.compacted, table])] });
 
 export const tableMaintained =
-  (table: string): Change<MaintainTablesState> =>
+  (table: string): Change<MaintainTablesReported> =>
   (state) => ({ ...state, maintained: [...state.maintained, table] });
 
 export const stepFailed =
-  (failure: FailedPolicyStep): Change<MaintainTablesState> =>
+  (failure: FailedPolicyStep): Change<MaintainTablesReported> =>
   (state) => {
     const failed = [...state.failed, failure];
     return { ...state, progress: { ...state.progress, failed: failed.length }, failed };
   };
 
-export const tableDone: Change<MaintainTablesState> = (state) => ({
+export const tableDone: Change<MaintainTablesReported> = (state) => ({
   ...state,
   progress: { ...state.progress, tablesDone: state.progress.tablesDone + 1 },
 });
 
 /** No table is in work any more. */
-export const allDone: Change<MaintainTablesState> = ({ progress, toCompact, compacted, maintained, failed }) => {
+export const allDone: Change<MaintainTablesReported> = ({ progress, toCompact, compacted, maintained, failed }) => {
   const { step, tables, tablesDone } = progress;
   const counts = { step, tables, tablesDone, failed: failed.length };
   return { progress: counts, toCompact, compacted, maintained, failed };
@@ -91,11 +81,11 @@ export function maintainTablesResult({
   compacted,
   maintained,
   failed,
-}: MaintainTablesState): MaintainTablesResult {
+}: MaintainTablesReported): MaintainTablesResult {
   return { tables: progress.tables, compacted, maintained, failed };
 }
 
-function lines({ progress, toCompact, workflowId, compacted, maintained, failed }: MaintainTablesState) {
+function lines({ progress, toCompact, workflowId, compacted, maintained, failed }: MaintainTablesReported) {
   const { tables, tablesDone, table, doing } = progress;
   return [
     `- plan: ${counted(tables, 'table')}, ${toCompact} of them to compact`,

@@ -1,12 +1,23 @@
-import { ApplicationFailure, executeChild, isCancellation, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  continueAsNew,
+  executeChild,
+  isCancellation,
+  patched,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { CompactResult } from '../../activities/compact-contract.js';
 import type {
   FailedPolicyStep,
   MaintainTablesInput,
   MaintainTablesResult,
+  MaintainTablesState,
+  PolicyAccount,
   PolicyRunInput,
 } from '../../activities/maintain-contract.js';
+import { throwIfCancelled } from '../cancellation.js';
 import { ownInput } from '../own-input.js';
+import { turns } from '../turns.js';
 import { maintenance } from './maintain-policies.js';
 import {
   allDone,
@@ -22,6 +33,11 @@ import {
   tableMaintained,
 } from './maintain-tables-report.js';
 
+const MAX_MESSAGE_CHARS = 300;
+
+/** Maintenance of earlier versions did everything in one history. */
+const GOES_ON = 'maintain-tables-goes-on';
+
 /**
  * Keeps the tables of the project in shape by the policy in `moraine.yaml`, one after the other, the neediest first: for a schedule. What
  * fails for one table keeps no other from its turn.
@@ -29,37 +45,61 @@ import {
  * The input is `{"policy": true}`.
  */
 export async function maintainTables(input: MaintainTablesInput): Promise<MaintainTablesResult> {
-  const report = maintainTablesReport();
-  const plan = await maintenance.planPolicy.executeWithOptions({ summary: 'Plan: health of every table' }, [
-    { request: ownInput(input) },
-  ]);
-  report.save(planMade(plan), planNumbers(plan));
-  const tables = new PolicyTables(report, plan.budgets);
-  for (const run of plan.runs) {
+  const before = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : input.goesOn;
+  const report = maintainTablesReport(before?.reported);
+  const { runs, account } = before ?? (await planned(input, report));
+  const tables = new PolicyTables(report, account);
+  const goOn = (left: readonly PolicyRunInput[]): Promise<never> => {
+    throwIfCancelled();
+    const goesOn = { runs: left, account: tables.account, reported: report.state };
+    return continueAsNew<typeof maintainTables>({ ...input, goesOn });
+  };
+  for (const [index, run] of runs.entries()) {
+    if (hasLongHistory()) await goOn(runs.slice(index));
     await tables.work(run);
     report.show(tableDone);
   }
-  await tables.spendRest();
+  for (const _ of turns()) {
+    if (!tables.hasUnfinished) break;
+    if (hasLongHistory()) await goOn([]);
+    await tables.spendNext();
+  }
   report.show(allDone);
   return report.done(maintainTablesResult);
 }
 
-/** A table of which some files were left, though not more than `maxBytes` were read. */
-interface Unfinished {
-  readonly run: PolicyRunInput;
-  readonly maxBytes: number;
+/** Whether what is left is better done in a new history: a child takes some nine events. */
+const hasLongHistory = (): boolean => workflowInfo().continueAsNewSuggested && patched(GOES_ON);
+
+async function planned(
+  input: MaintainTablesInput,
+  report: MaintainTablesReport,
+): Promise<Pick<MaintainTablesState, 'runs' | 'account'>> {
+  const plan = await maintenance.planPolicy.executeWithOptions({ summary: 'Plan: health of every table' }, [
+    { request: ownInput(input) },
+  ]);
+  report.save(planMade(plan), planNumbers(plan));
+  return { runs: plan.runs, account: { left: plan.budgets, unfinished: [] } };
 }
 
 /** Works on tables one at a time, and keeps account of the budgets. */
 class PolicyTables {
   readonly #report: MaintainTablesReport;
-  /** Bytes of each policy's budget that were not read. */
   readonly #left: number[];
-  readonly #unfinished: Unfinished[] = [];
+  readonly #unfinished: PolicyAccount['unfinished'][number][];
 
-  constructor(report: MaintainTablesReport, budgets: readonly number[]) {
+  constructor(report: MaintainTablesReport, { left, unfinished }: PolicyAccount) {
     this.#report = report;
-    this.#left = [...budgets];
+    this.#left = [...left];
+    this.#unfinished = [...unfinished];
+  }
+
+  get account(): PolicyAccount {
+    return { left: this.#left, unfinished: this.#unfinished };
+  }
+
+  get hasUnfinished(): boolean {
+    return this.#unfinished.length > 0;
   }
 
   async work(run: PolicyRunInput): Promise<void> {
@@ -74,14 +114,15 @@ class PolicyTables {
    * A group of files that is larger than its table's share is not rewritten in part. So that it has its turn, what is left of a budget goes
    * to those tables, in order.
    */
-  async spendRest(): Promise<void> {
-    for (const { run, maxBytes } of this.#unfinished.splice(0)) {
-      const left = this.#left[run.policy] ?? 0;
-      if (left > maxBytes) await this.#compact(run, left);
-    }
+  async spendNext(): Promise<void> {
+    const next = this.#unfinished.shift();
+    if (next === undefined) return;
+    const { run, maxBytes } = next;
+    const left = this.#left[run.policy] ?? 0;
+    if (left > maxBytes) await this.#compact(run, left, 'last');
   }
 
-  async #compact(run: PolicyRunInput, maxBytes: number): Promise<void> {
+  async #compact(run: PolicyRunInput, maxBytes: number, turn: 'first' | 'last' = 'first'): Promise<void> {
     const { table, policy, compact } = run;
     if (compact === undefined) return;
     const input = { table, strategy: compact.strategy, maxBytes };
@@ -89,7 +130,7 @@ class PolicyTables {
     if (result === null) return;
     if (result.groups > 0) this.#report.show(tableCompacted(table));
     this.#left[policy] = (this.#left[policy] ?? 0) - Number(result.bytesRemoved);
-    if (result.skipped.length > 0) this.#unfinished.push({ run, maxBytes });
+    if (result.skipped.length > 0 && turn === 'first') this.#unfinished.push({ run, maxBytes });
   }
 
   /** Null: it failed, which is noted. */
@@ -101,7 +142,7 @@ class PolicyTables {
       return await executeChild<(input: object) => Promise<Result>>(step, options);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      this.#report.save(stepFailed({ table, step, message: reasonOf(error) }));
+      this.#report.save(stepFailed({ table, step, message: reasonOf(error).slice(0, MAX_MESSAGE_CHARS) }));
       return null;
     }
   }
