@@ -2,6 +2,7 @@
 import { MoraineError } from '../errors/index.js';
 import {
   currentSchema,
+  currentSnapshot,
   findSnapshot,
   type NestedField,
   type Schema,
@@ -62,6 +63,16 @@ function writtenSchema(metadata: TableMetadata, snapshot = writtenSnapshot(metad
   return snapshot === null ? currentSchema(metadata) : schemaOfSnapshot(metadata, snapshot);
 }
 
+/** The columns that values were written of, each as the current snapshot has it: another engine may have renamed one, and snapshots after that have the name. */
+function storedSchema(metadata: TableMetadata): Schema {
+  const [written, snapshot] = [writtenSchema(metadata), currentSnapshot(metadata)];
+  const latest = snapshot === null ? written : schemaOfSnapshot(metadata, snapshot);
+  const byId = new Map(latest.fields.map((field) => [field.id, field]));
+  const fields = written.fields.map((field) => byId.get(field.id) ?? field);
+  const isUnclear = new Set(fields.map(({ name }) => name)).size < fields.length;
+  return isUnclear ? written : { ...latest, fields };
+}
+
 /**
  * The columns that rows have values of. A run that has begun may have changed the table's own already, and has written no value of them.
  * @param joinKeys those of the view, for a table that does not record its own
@@ -72,7 +83,7 @@ export function storedColumns(
   joinKeys: readonly string[],
   viewName: string,
 ): { readonly schema: Schema; readonly columns: OnlineColumns } {
-  const schema = writtenSchema(metadata);
+  const schema = storedSchema(metadata);
   return { schema, columns: onlineColumns(schema, joinKeysOfTable(metadata) ?? joinKeys, viewName) };
 }
 

@@ -23,10 +23,10 @@ async function refusing(code: status, details: string): Promise<string> {
     },
   ]);
   const refuse = (_call: unknown, answer: (error: object) => void): void => answer({ code, details });
-  server.addService(
-    Object.fromEntries(methods) as Parameters<Server['addService']>[0],
-    { GetSystemInfo: refuse, ListWorkflowExecutions: refuse },
-  );
+  server.addService(Object.fromEntries(methods) as Parameters<Server['addService']>[0], {
+    GetSystemInfo: refuse,
+    ListWorkflowExecutions: refuse,
+  });
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
