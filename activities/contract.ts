@@ -156,6 +156,8 @@ export interface PlannedRun {
   readonly shards: number;
   /** Parts that read the source before the shards, each other files of it. Absent: the shards read it themselves. */
   readonly parts?: number;
+  /** Whether they have about equally many bytes to read, so that one which takes far longer has a slow worker. */
+  readonly partsAlike?: boolean;
   readonly sourceFiles: number;
   readonly sourceRows: string;
 }
@@ -270,8 +272,8 @@ export interface PlannedTrainingSet extends PlanReference {
   readonly shards: number;
   /** Parts that read the sources before the shards, each other files of them. Absent: the shards read them themselves. */
   readonly parts?: number;
-  /** How many of them are a query on Trino each. */
-  readonly partsOnTrino?: number;
+  /** As of {@link PlannedRun}. */
+  readonly partsAlike?: boolean;
   readonly entityRows: string;
   readonly sources: readonly string[];
   readonly pin: boolean;

@@ -80,6 +80,7 @@ function allActivities(project: Project): AllActivities {
           onlineTable: `${onlineNamespace}.${plan.view}`,
           shards: plan.shards,
           ...(plan.reduction === null ? {} : { parts: plan.reduction.parts }),
+          ...(plan.partsAlike ? { partsAlike: true } : {}),
           sourceFiles: plan.files,
           sourceRows: String(plan.rows),
         };

@@ -33,8 +33,8 @@ export function createTrainingActivities(project: Project): TrainingActivities {
       asActivity(async ({ signal }) => {
         const parsed = parseTrainingSetRequest(request);
         const planned = await planTrainingSet(await datasetDeps(project), parsed, { signal });
-        const { parts, partsOnTrino, ...rest } = planned;
-        const read = { ...(parts === 0 ? {} : { parts }), ...(partsOnTrino === 0 ? {} : { partsOnTrino }) };
+        const { parts, partsAlike, ...rest } = planned;
+        const read = { ...(parts === 0 ? {} : { parts }), ...(partsAlike ? { partsAlike } : {}) };
         return { ...rest, ...read, table: parsed.to, entityRows: String(planned.entityRows) };
       }),
 

@@ -20,7 +20,7 @@ import {
   onlineColumns,
   sharedSpecOf,
   stageFewRows,
-  storedColumns,
+  storedSchema,
 } from '../online/index.js';
 import type { ReduceContext } from '../reduction/index.js';
 import { type OpenFiles, whileReading } from '../scans/index.js';
@@ -264,7 +264,7 @@ async function pushedRowsSql(
     { sameTime: true },
   );
   const extras = { sequenceNumber: 'seq' };
-  const former = formerTimes(plan, online, [eventTimestamp, createdTimestamp]);
+  const former = formerTimes(online, [eventTimestamp, createdTimestamp]);
   const fields = [...schema.fields, ...former.map((time) => time.before)];
   const rows = await readableScanSql(connection, { ...opened, schema: { ...schema, fields }, naming: 'id', extras });
   const converted = former.map(({ field, before }) => {
@@ -286,15 +286,10 @@ interface FormerTime {
   readonly before: NestedField;
 }
 
-function formerTimes(
-  { view }: MaterializationPlan,
-  { metadata }: Table,
-  fields: readonly NestedField[],
-): readonly FormerTime[] {
-  const joinKeys = view.joinKeys.map(({ name }) => name);
-  const { eventTimestamp, createdTimestamp } = storedColumns(metadata, joinKeys, view.name).columns;
+function formerTimes({ metadata }: Table, fields: readonly NestedField[]): readonly FormerTime[] {
+  const stored = storedSchema(metadata).fields;
   return fields.flatMap((field): readonly FormerTime[] => {
-    const before = [eventTimestamp, createdTimestamp].find(({ name }) => name === field.name);
+    const before = stored.find(({ name }) => name === field.name);
     return before === undefined || before.id === field.id ? [] : [{ field, before }];
   });
 }

@@ -48,6 +48,7 @@ import { readsOf } from './plan-reads.js';
 import type { MaterializationRequest, PlanReference } from './plan-request.js';
 import { type EffectiveProgress, effectiveProgress, type Progress } from './progress.js';
 import { type AddedFiles, readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
+import { arePartsAlike } from './reduction-parts.js';
 import { runKey } from './run-key.js';
 import { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';
 import { touchedBuckets } from './touched-buckets.js';
@@ -165,6 +166,7 @@ function nothing(view: ResolvedView, source: Table, reason: string): PlanReferen
     sourceSnapshotId: source.metadata.currentSnapshotId,
     shards: 0,
     reduction: null,
+    partsAlike: false,
     files: 0,
     rows: 0n,
     bytes: 0n,
@@ -493,6 +495,7 @@ class Planner {
       sourceSnapshotId: source.metadata.currentSnapshotId,
       shards: plan.shards.length,
       reduction: plan.reduction,
+      partsAlike: arePartsAlike(plan),
       files: size.files,
       rows: size.rows,
       bytes: size.bytes,

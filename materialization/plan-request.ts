@@ -38,6 +38,8 @@ export interface PlanReference {
   readonly shards: number;
   /** The step between plan and shards; null: every shard reads the source itself. */
   readonly reduction: Reduction | null;
+  /** Whether its parts take about as long as each other. */
+  readonly partsAlike: boolean;
   readonly files: number;
   readonly rows: bigint;
   readonly bytes: bigint;

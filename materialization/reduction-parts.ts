@@ -1,6 +1,6 @@
 /** The parts of a plan's reduction. Pure. */
 import type { Location } from '../locations/index.js';
-import { partsOf } from '../reduction/index.js';
+import { areAlike, partBytes, partsOf } from '../reduction/index.js';
 import type { MaterializationPlan } from './plan.js';
 
 type PlannedReads = Pick<MaterializationPlan, 'appendReads' | 'rebuild'>;
@@ -24,3 +24,8 @@ function plannedBytes({ appendReads, rebuild }: PlannedReads): ReadonlyMap<Locat
 
 /** How many different files a plan reads. */
 export const countFiles = (plan: PlannedReads): number => plannedBytes(plan).size;
+
+/** Whether the parts of a plan take about as long as each other. */
+export function arePartsAlike(plan: PlannedReads & Pick<MaterializationPlan, 'reduction'>): boolean {
+  return plan.reduction?.engine === 'duckdb' && areAlike(partBytes(plannedBytes(plan), plan.reduction.parts));
+}

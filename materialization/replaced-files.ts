@@ -5,6 +5,7 @@ import {
   currentSchema,
   currentSnapshot,
   type DataFile,
+  findSnapshot,
   type PrimitiveType,
   type TableMetadata,
 } from '../iceberg/index.js';
@@ -16,12 +17,18 @@ import type { MaterializationPlan } from './plan.js';
 /** The part of an overwrite that says what goes, and what others may have done meanwhile. */
 type Replaced = Pick<
   OverwriteRequest,
-  'removeFiles' | 'deleteFiles' | 'removeDeleteFiles' | 'validateFiles' | 'mayBeAppended' | 'validateNoNewFilesFrom'
+  | 'removeFiles'
+  | 'deleteFiles'
+  | 'removeDeleteFiles'
+  | 'validateFiles'
+  | 'mayBeAppended'
+  | 'validateNoNewFilesFrom'
+  | 'sequenceNumber'
 >;
 
 /**
  * Whole buckets, or everything the table had when the run was planned. Files that were appended since stay, whatever bucket they are of: their rows are
- * in no rebuilt file. Appends of other runs do not come here, since they change the progress that the plan is for.
+ * in no rebuilt file, and win over the rebuilt ones that they tie with. Appends of other runs do not come here, since they change the progress that the plan is for.
  * @param online the table as it is
  * @throws what reading the files may throw
  */
@@ -31,10 +38,12 @@ export async function replacedFiles(engine: Engine, online: Table, plan: Materia
   // Of another partitioning that is being left, nothing new may stay.
   const isOfPlan = ({ specId }: DataFile): boolean => specId === online.metadata.defaultSpecId;
   const mayBeAppended = (file: DataFile): boolean => isShared(file) || isOfPlan(file);
-  const validation = { validateNoNewFilesFrom: plan.online.snapshotId, mayBeAppended };
+  const { snapshotId } = plan.online;
+  const plannedOn = snapshotId === null ? undefined : findSnapshot(online.metadata, snapshotId);
+  const validation = { validateNoNewFilesFrom: snapshotId, mayBeAppended, sequenceNumber: plannedOn?.sequenceNumber };
   const buckets = plan.rebuild?.buckets ?? null;
   const planned = await filesWhenPlanned(online, plan);
-  // Deletes of removed files take nothing from the new ones, whose sequence number is higher.
+  // Deletes of removed files take nothing from the new ones, whose sequence number is not lower.
   if (buckets === null) return { removeFiles: pathsOf(planned.map(({ file }) => file)), ...validation };
   const rebuilt = new Set<number | undefined>(buckets);
   const isRebuilt = (file: DataFile): boolean => rebuilt.has(bucketOfFile(file));

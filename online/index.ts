@@ -86,7 +86,7 @@ export {
   withSharedSpec,
 } from './small-writes.js';
 export { readSources, type SourceRequest } from './source-read.js';
-export { hasColumnsSince, hasOtherColumns, onlineColumns, storedColumns } from './stored-columns.js';
+export { hasColumnsSince, hasOtherColumns, onlineColumns, storedSchema } from './stored-columns.js';
 export { definitionChangeTexts } from './stored-definition.js';
 export {
   anchorJson,

@@ -347,7 +347,7 @@ export class OnlineReader {
 
   #stalenessMs({ states }: BoundRequest): number {
     let longestMs = performance.now() - (this.#definitions.last?.atMs ?? 0);
-    for (const [name, state] of states) longestMs = Math.max(longestMs, this.#pointer(name).ageMs(state));
+    for (const [name, state] of states) longestMs = Math.max(longestMs, this.#pointers.get(name)?.ageMs(state) ?? 0);
     return longestMs;
   }
 
@@ -415,7 +415,8 @@ export class OnlineReader {
   /** Views that were deleted, renamed or are not online any more: no read is answered with them. */
   #forgetOthers({ featureViews }: Definitions): void {
     for (const [name, pointer] of this.#pointers) {
-      if (featureViews.get(name)?.online === true) continue;
+      // One that nothing was found of yet may be of a view that was registered since.
+      if (featureViews.get(name)?.online === true || pointer.served === undefined) continue;
       this.#pointers.delete(name);
       this.#answered.delete(name);
       pointer.forget();

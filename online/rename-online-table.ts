@@ -26,7 +26,13 @@ export interface RenameDeps {
 export async function followRename({ catalog, settings, ...deps }: RenameDeps, view: string): Promise<boolean> {
   const formerNames = (await deps.formerNames?.(view)) ?? [];
   if (formerNames.length === 0) return false;
-  await renameOnlineTables(catalog, [{ name: view, formerNames }], settings);
+  try {
+    await renameOnlineTables(catalog, [{ name: view, formerNames }], settings);
+  } catch (error) {
+    // A catalog that cannot rename: the view gets a table of its own.
+    if (!isMoraineError(error, 'UNSUPPORTED_FEATURE')) throw error;
+    return false;
+  }
   return true;
 }
 

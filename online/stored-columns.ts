@@ -64,7 +64,7 @@ function writtenSchema(metadata: TableMetadata, snapshot = writtenSnapshot(metad
 }
 
 /** The columns that values were written of, each as the current snapshot has it: another engine may have renamed one, and snapshots after that have the name. */
-function storedSchema(metadata: TableMetadata): Schema {
+export function storedSchema(metadata: TableMetadata): Schema {
   const [written, snapshot] = [writtenSchema(metadata), currentSnapshot(metadata)];
   const latest = snapshot === null ? written : schemaOfSnapshot(metadata, snapshot);
   const byId = new Map(latest.fields.map((field) => [field.id, field]));

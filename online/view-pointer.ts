@@ -21,6 +21,8 @@ export interface ViewPointerDeps {
 
 /** Up to so many commits are decoded before the newest of them is served from its own files. */
 const MOST_COMMITS_TO_WAIT_FOR = 2n;
+/** After so many states that others had overtaken when they were decoded, commits wait for the next one, however many they are. */
+const MOST_OVERTAKEN = 4;
 
 /** The states of one view that a reader knows. */
 export class ViewPointer {
@@ -44,6 +46,8 @@ export class ViewPointer {
   #made: OnlineView | undefined;
   /** States are made one after the other. */
   #making: Promise<unknown> = Promise.resolve();
+  /** States that were prepared one after the other and not served, since a bridge was served that had more. */
+  #overtaken = 0;
   /** Ends when the state that is being prepared is served. */
   #preparing: Promise<void> | undefined;
   /** Ends when a state is served that stands for a newer one, or cannot be. */
@@ -200,7 +204,8 @@ export class ViewPointer {
    */
   #isFarAhead({ table }: OnlineView): boolean {
     const prepared = this.#prepared?.table.metadata;
-    if (prepared === undefined || this.#bridge?.view !== this.#served?.value) return false;
+    if (prepared === undefined || this.#overtaken >= MOST_OVERTAKEN) return false;
+    if (this.#bridge?.view !== this.#served?.value) return false;
     return table.metadata.lastSequenceNumber - prepared.lastSequenceNumber > MOST_COMMITS_TO_WAIT_FOR;
   }
 
@@ -218,7 +223,8 @@ export class ViewPointer {
       // It may have been the newest for longer than the one that was served.
       this.#served = { value: next, atMs: this.#seenAtMs.get(next) ?? 0 };
       this.#giveUp(next.decoded);
-    }
+      this.#overtaken = 0;
+    } else this.#overtaken += 1;
     // Commits may have come meanwhile.
     this.#follow(newest);
   }

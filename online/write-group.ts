@@ -130,6 +130,8 @@ async function commitBatches(
     summary: new Map([['moraine.kind', 'online-write']]),
     // Rows fit the table whatever others have written: only the swap has to be tried again.
     isCostly: true,
+    // A run may give the table other columns without a snapshot.
+    requiresSchema: true,
     ...recording,
     validate: async (base) => {
       requireSameColumns(table, base);

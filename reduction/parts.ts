@@ -10,6 +10,20 @@ export const MAX_PARTS = 128;
  * @param bytes to read of each file
  */
 export function partsOf(bytes: ReadonlyMap<Location, bigint>, parts: number): readonly ReadonlySet<Location>[] {
+  return loadsOf(bytes, parts).map(({ paths }) => paths);
+}
+
+/** Whether parts take about as long as each other: none has more than twice the bytes of another. */
+export function areAlike(loads: readonly bigint[]): boolean {
+  return loads.every((load) => loads.every((other) => load <= 2n * other));
+}
+
+/** Bytes of each of the parts. */
+export function partBytes(bytes: ReadonlyMap<Location, bigint>, parts: number): readonly bigint[] {
+  return loadsOf(bytes, parts).map((load) => load.bytes);
+}
+
+function loadsOf(bytes: ReadonlyMap<Location, bigint>, parts: number) {
   const files = [...bytes].sort(([a, aBytes], [b, bBytes]) => {
     if (aBytes !== bBytes) return aBytes > bBytes ? -1 : 1;
     return a < b ? -1 : 1;
@@ -20,5 +34,5 @@ export function partsOf(bytes: ReadonlyMap<Location, bigint>, parts: number): re
     lightest.bytes += size;
     lightest.paths.add(path);
   }
-  return loads.map(({ paths }) => paths);
+  return loads;
 }

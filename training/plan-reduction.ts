@@ -8,7 +8,7 @@ import {
 } from '../features/index.js';
 import type { NestedField } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
-import { type EngineType, MAX_PARTS, partsOf } from '../reduction/index.js';
+import { areAlike, type EngineType, MAX_PARTS, partBytes, partsOf } from '../reduction/index.js';
 import type { EntityOutline, PinnedEntities } from './entity-reference.js';
 import type { DraftRecord, PlannedPart, PlannedReduction } from './plan.js';
 
@@ -22,6 +22,8 @@ const MIN_SHARDS = { duckdb: 4, trino: 2 };
 export interface SplitReduction {
   readonly reduction: PlannedReduction;
   readonly shardColumns: readonly string[];
+  /** Whether the parts take about as long as each other. */
+  readonly partsAlike: boolean;
 }
 
 /** Entity rows before they are read. */
@@ -69,11 +71,13 @@ export async function reductionOf(
     engine === 'trino' ? [{ view: alias, engine, files: [] }] : [],
   );
   const most = Math.min(shards, Math.floor((MAX_PARTS - onTrino.length) / Math.max(1, inputs.length)));
-  const parts = inputs.flatMap((input) => partsOfInput(input, most));
+  const sized = inputs.flatMap((input) => partsOfInput(input, most));
+  const parts = sized.map(({ part }) => part);
   // With a single file there is nothing to share but the file itself.
   if (onTrino.length === 0 && parts.filter(({ view }) => view !== null).length < 2) return null;
+  const partsAlike = onTrino.length === 0 && areAlike(sized.map(({ bytes }) => bytes));
   // A query on Trino takes longest.
-  return { reduction: { timesUs: timesUs ?? null, parts: [...onTrino, ...parts] }, shardColumns: columns };
+  return { reduction: { timesUs: timesUs ?? null, parts: [...onTrino, ...parts] }, shardColumns: columns, partsAlike };
 }
 
 const NO_VIEWS = { views: [], columns: [] };
@@ -82,8 +86,12 @@ const NO_VIEWS = { views: [], columns: [] };
 function partsOfInput(
   { view, bytes }: { readonly view: string | null; readonly bytes: ReadonlyMap<Location, bigint> },
   most: number,
-): readonly PlannedPart[] {
+): readonly { readonly part: PlannedPart; readonly bytes: bigint }[] {
   if (bytes.size === 0) return [];
-  const parts = partsOf(bytes, Math.max(1, Math.min(most, bytes.size)));
-  return parts.map((files) => ({ view, engine: 'duckdb', files: [...files] }));
+  const count = Math.max(1, Math.min(most, bytes.size));
+  const sizes = partBytes(bytes, count);
+  return partsOf(bytes, count).map((files, place) => ({
+    part: { view, engine: 'duckdb', files: [...files] },
+    bytes: sizes[place] ?? 0n,
+  }));
 }

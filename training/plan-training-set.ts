@@ -27,8 +27,8 @@ export interface PlannedTrainingSet {
   readonly shards: number;
   /** Parts that read the sources before the shards; 0: the shards read them themselves. */
   readonly parts: number;
-  /** How many of them are a query on Trino each. */
-  readonly partsOnTrino: number;
+  /** Whether they take about as long as each other. */
+  readonly partsAlike: boolean;
   /** As the source of the entity rows counts them. */
   readonly entityRows: bigint;
   /** Source tables, by name. */
@@ -128,12 +128,11 @@ export async function planTrainingSet(
     reduction: split?.reduction ?? null,
   });
   faultPoint('training-planned');
-  const parts = split?.reduction.parts ?? [];
   return {
     planLocation,
     shards,
-    parts: parts.length,
-    partsOnTrino: parts.filter(({ engine }) => engine === 'trino').length,
+    parts: split?.reduction.parts.length ?? 0,
+    partsAlike: split?.partsAlike ?? false,
     entityRows: entities.rows,
     sources: [...draft.sources.keys()],
     pin: request.pin,

@@ -43,7 +43,7 @@ test('what a slow worker has not done another one does as well; who ends first c
   const views = [newView(), newView()] as const;
   await testWorker(settings, {
     ...scripted,
-    planMaterialization: async ({ view }) => plannedRun(2, view === views[0] ? { parts: 2 } : {}),
+    planMaterialization: async ({ view }) => plannedRun(2, view === views[0] ? { parts: 2, partsAlike: true } : {}),
     extractShard: async (input) => {
       if (input.reduced === undefined) return await scripted.extractShard(input);
       seen.push(`shard of ${input.reduced.length} lists`);

@@ -36,7 +36,10 @@ function materializeWays(): readonly Way[] {
       { plan: async () => plannedRun(2, { parts: 2 }), extract: failing('DATA_FILE_CORRUPT') },
       'DATA_FILE_CORRUPT',
     ),
-    way('slow-part', { plan: async () => plannedRun(2, { parts: 2 }), reduce: slowOnce(1, reducedPart) }),
+    way('slow-part', {
+      plan: async () => plannedRun(2, { parts: 2, partsAlike: true }),
+      reduce: slowOnce(1, reducedPart),
+    }),
     way('nothing-new', { plan: async () => plannedRun(0, { kind: 'nothing', reason: 'nothing new' }) }),
     way('conflict', { commit: conflict }),
     way('stale-plan', {

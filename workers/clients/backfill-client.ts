@@ -96,7 +96,8 @@ export async function failedSegments(client: Client, id: string): Promise<Failed
     throw new MoraineError('INVALID_ARGUMENT', `The backfill ${id} ended before it had a plan: start it again.`);
   }
   const segments = (progress?.failed ?? []).map(({ segment }) => segment);
-  const isCut = segments.length >= MAX_FAILED;
+  const { windowsTotal = 0, windowsDone = 0, windowsFailed = 0 } = progress ?? {};
+  const isCut = segments.length >= MAX_FAILED && windowsDone + windowsFailed < windowsTotal;
   return { planLocation: plan.planLocation, segments, isCut, settings: engine === undefined ? {} : { engine } };
 }
 

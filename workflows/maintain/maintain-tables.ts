@@ -115,11 +115,11 @@ class PolicyTables {
    * to those tables, in order.
    */
   async spendNext(): Promise<void> {
-    const next = this.#unfinished.shift();
-    if (next === undefined) return;
-    const { run, maxBytes } = next;
-    const left = this.#left[run.policy] ?? 0;
-    if (left > maxBytes) await this.#compact(run, left, 'last');
+    for (let next = this.#unfinished.shift(); next !== undefined; next = this.#unfinished.shift()) {
+      const { run, maxBytes } = next;
+      const left = this.#left[run.policy] ?? 0;
+      if (left > maxBytes) return await this.#compact(run, left, 'last');
+    }
   }
 
   async #compact(run: PolicyRunInput, maxBytes: number, turn: 'first' | 'last' = 'first'): Promise<void> {

@@ -173,7 +173,7 @@ async function readAll(
   reduced: string[],
   report: MaterializeReport,
 ): Promise<ExtractedShard[]> {
-  const { parts = 0 } = plan;
+  const { parts = 0, partsAlike = false } = plan;
   if (parts === 0) return await extractAll(plan, reference, report);
   await allShards(parts, {
     input: reference,
@@ -185,6 +185,7 @@ async function readAll(
       if (reducedLocation !== null) reduced.push(reducedLocation);
       report.show(partReduced);
     },
+    areAlike: partsAlike,
   });
   return await extractAll(plan, { ...reference, reduced }, report);
 }
@@ -208,6 +209,7 @@ function extractAll(
       return extraction.extractShard.executeWithOptions({ summary }, [{ ...input, shard }]);
     },
     ended: (extracted) => report.show(shardExtracted(extracted)),
+    hadRows: ({ rows }) => rows !== '0',
   });
 }
 

@@ -13,6 +13,8 @@ interface Pieces<Done> {
   readonly ended?: (done: Done) => void;
   /** Whether pieces are about equally large, so that one which takes far longer has a slow worker; true unless given. */
   readonly areAlike?: boolean;
+  /** Whether there was something to do: how long the others take says nothing of those that have rows. */
+  readonly hadRows?: (done: Done) => boolean;
 }
 
 /** A piece that has not ended after so many times as long as half of the pieces took is run again. With pieces alike, in rounds on any number of workers, the last ends after twice as long at most. */
@@ -45,10 +47,14 @@ export async function allShards<Done>(count: number, pieces: Pieces<Done>): Prom
     const beganMs = Date.now();
     const patience = new CancellationScope();
     let left = count;
+    let worked = 0;
+    let isAsked = false;
     const oneEnded = (done: Done): void => {
       pieces.ended?.(done);
       left -= 1;
-      if (pieces.areAlike === false || left !== Math.floor(count / 2) || left === 0) return;
+      if (pieces.hadRows?.(done) ?? true) worked += 1;
+      if (isAsked || pieces.areAlike === false || left === 0 || worked < left) return;
+      isAsked = true;
       if (patched(RUNS_SLOW_PIECES_AGAIN)) void patience.run(() => runSlowAgain(beganMs)).catch(() => undefined);
     };
     const all: Piece<Done>[] = [];

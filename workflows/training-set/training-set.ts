@@ -59,7 +59,7 @@ async function reduceAll(
   plan: PlannedTrainingSet,
   report: TrainingSetReport,
 ): Promise<readonly (string | null)[] | undefined> {
-  const { parts = 0, partsOnTrino = 0 } = plan;
+  const { parts = 0, partsAlike = false } = plan;
   if (parts === 0) return undefined;
   const reference = referenceTo(plan);
   const lists = await allShards(parts, {
@@ -69,8 +69,7 @@ async function reduceAll(
       return staging.reduceTrainingPart.executeWithOptions({ summary }, [{ ...reference, part }]);
     },
     ended: () => report.show(partReduced),
-    // A query on Trino takes longest.
-    areAlike: partsOnTrino === 0,
+    areAlike: partsAlike,
   });
   return lists.map(({ reducedLocation }) => reducedLocation);
 }
@@ -93,6 +92,7 @@ function stageAll(
       return staging.stageTrainingShard.executeWithOptions({ summary }, [{ ...input, shard }]);
     },
     ended: (staged) => report.show(shardStaged(staged)),
+    hadRows: ({ rows }) => rows !== '0',
   });
 }
 

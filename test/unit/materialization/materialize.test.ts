@@ -583,4 +583,21 @@ describe('a run that is killed, repeated or late', () => {
     const rows = await lab.query(await lab.online(), 'SELECT v::INT FROM rows ORDER BY v');
     expect(rows).toEqual([[1], [9]]);
   });
+
+  it('a correction that is pushed while a run rebuilds wins over what it corrects', async () => {
+    await lab.append([row(1, 1, 1), row(1, 2, 2)]);
+    await run();
+    await lab.push(row(1, 9, 5));
+    await lab.deleteWhere('epoch(event_ts) = 2');
+    const location = await plan();
+    const manifest = await extract(location);
+    await lab.push(row(1, 9, 7));
+    expect(await commitMaterialization(lab.deps, location, [manifest])).toMatchObject({ outcome: 'committed' });
+    expect(await served([1])).toEqual([[1, 7, 9]]);
+    await lab.append([row(1, 3, 3)]);
+    await run();
+    await lab.deleteWhere('epoch(event_ts) = 3');
+    expect((await run()).plan.kind).toBe('rebuild-buckets');
+    expect(await served([1])).toEqual([[1, 7, 9]]);
+  });
 });
