@@ -20,13 +20,16 @@ export const hidesReaderColumn = (name: string): boolean => READER_COLUMN_NAMES.
 
 const NO_GUESSES = 'hive_partitioning = false';
 
+/** Of other writers the statistics of floating-point columns leave NaN out: taken for all values, they let NaN pass `x < 10` unseen. */
+const NAN_BESIDE_STATISTICS = 'can_have_nan = true';
+
 /**
  * A relation of the rows of Parquet files, one file after another.
  * @param schemaSql a MAP from field id, or from a column's name, to `{name, type, default_value}`; by default the columns are the file's
  */
 export function parquetReader(paths: readonly string[], schemaSql?: string): string {
   const schema = schemaSql === undefined ? '' : `, schema = ${schemaSql}`;
-  return `read_parquet(${quotePaths(paths)}, ${NO_GUESSES}${schema})`;
+  return `read_parquet(${quotePaths(paths)}, ${NO_GUESSES}, ${NAN_BESIDE_STATISTICS}${schema})`;
 }
 
 /** A relation of the nodes of the schemas that Parquet files have. */

@@ -132,8 +132,12 @@ function projectRenamed(
     const alias = columnAlias(field.id);
     const column = find(layout.columns, field.id);
     if (column === undefined || field.type.kind === 'unknown') return `${missing(field)} AS ${alias}`;
-    add(column, alias, readType(field.type, column, find));
-    return `${rebuild(field.type, column, alias, find, 0)} AS ${alias}`;
+    const type = readType(field.type, column, find);
+    // Inside the reader a filter's value would be rounded to the file's type, not the column's values to the table's.
+    const isRounded = ROUNDING.has(column.type) && column.type !== type;
+    add(column, alias, isRounded ? column.type : type);
+    const typed = isRounded ? `${alias}::${type}` : alias;
+    return `${outOfReach(field.type, rebuild(field.type, column, typed, find, 0))} AS ${alias}`;
   });
   const other = layout.columns[cheapestColumn(layout)];
   // Some column is named, so that none of the file's own names hides one of the reader's.
@@ -155,17 +159,32 @@ function projectByName(
     const type = readType(field.type, column, find);
     const name = quoteIdentifier(column.name);
     const typed = column.type === type ? name : `${name}::${type}`;
-    return `${rebuild(field.type, column, typed, find, 0)} AS ${alias}`;
+    return `${outOfReach(field.type, rebuild(field.type, column, typed, find, 0))} AS ${alias}`;
   });
   return { schemaSql: undefined, columns };
 }
 
+/** Types of files that a wider column of the table does not have all values of. */
+const ROUNDING: ReadonlySet<string> = new Set(['FLOAT', 'DATE']);
+
+/**
+ * A column of bytes that no comparison of reaches the reader: DuckDB 1.5 looks for the text of bytes in a Bloom filter, not for the bytes, and leaves out rows that
+ * are equal (duckdb/duckdb#23053).
+ */
+export function outOfReach(type: IcebergType, sql: string): string {
+  return isPrimitive(type) && sqlType(type) === 'BLOB' ? `(${sql} || ''::BLOB)` : sql;
+}
+
 const isPlainUuid = (type: IcebergType, column: FileColumn): boolean => type.kind === 'uuid' && column.type !== 'UUID';
+
+/** Some writers (Impala, Hive of old) mark text as nothing but bytes. */
+const isPlainText = (type: IcebergType, column: FileColumn): boolean =>
+  type.kind === 'string' && column.type === 'BLOB';
 
 /** The type to read a column as: the wanted leaf types under the file's own names. */
 function readType(type: IcebergType, column: FileColumn, find: Find): string {
   // Some writers mark a uuid as nothing but sixteen bytes.
-  if (isPlainUuid(type, column)) return 'BLOB';
+  if (isPlainUuid(type, column) || isPlainText(type, column)) return 'BLOB';
   if (isPrimitive(type)) {
     if (column.shape === 'primitive') return sqlType(type);
     throw shapeMismatch(type, column);
@@ -209,7 +228,7 @@ function shapeMismatch(type: IcebergType, column: FileColumn): MoraineError {
 
 /** Whether a column read under the file's names has exactly the wanted type. */
 function isSame(type: IcebergType, column: FileColumn, find: Find): boolean {
-  if (isPlainUuid(type, column)) return false;
+  if (isPlainUuid(type, column) || isPlainText(type, column)) return false;
   const [first, second] = column.children;
   switch (type.kind) {
     case 'struct':
@@ -231,6 +250,7 @@ function isSame(type: IcebergType, column: FileColumn, find: Find): boolean {
 /** SQL that turns a column read under the file's names into the wanted type. */
 function rebuild(type: IcebergType, column: FileColumn, sql: string, find: Find, depth: number): string {
   if (isPlainUuid(type, column)) return `hex(${sql})::UUID`;
+  if (isPlainText(type, column)) return `decode(${sql})`;
   if (isSame(type, column, find)) return sql;
   const [first, second] = column.children;
   const item = `e${depth}`;

@@ -33,7 +33,7 @@ import { fieldDefaultSql, missingColumnSql } from './column-default.js';
 import { fieldSql } from './column-path.js';
 import type { FileLayout } from './file-layout.js';
 import { parquetReader, READER_COLUMNS } from './file-readers.js';
-import { cutFields, layoutProjection } from './layout-projection.js';
+import { cutFields, layoutProjection, outOfReach } from './layout-projection.js';
 
 /** A data file that is not on this machine. */
 export interface RemoteFile {
@@ -285,9 +285,10 @@ function plainProjection(
   const wanted = fields.filter(isStored);
   // Some column is named, so that none of the file's own names hides one of the reader's.
   const stored = wanted.length > 0 ? wanted : schema.fields.filter(isStored).slice(0, 1);
-  const columns = fields.map((field) =>
-    field.type.kind === 'unknown' ? `${fieldDefaultSql(field)} AS ${columnAlias(field.id)}` : columnAlias(field.id),
-  );
+  const columns = fields.map(({ id, type, ...field }) => {
+    const value = type.kind === 'unknown' ? fieldDefaultSql({ id, type, ...field }) : outOfReach(type, columnAlias(id));
+    return `${value} AS ${columnAlias(id)}`;
+  });
   return { schemaSql: stored.length === 0 ? undefined : readSchemaSql(stored), columns };
 }
 

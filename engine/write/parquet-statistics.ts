@@ -16,8 +16,15 @@ type Metrics = Required<
   Pick<DataFile, 'columnSizes' | 'valueCounts' | 'nullValueCounts' | 'nanValueCounts' | 'lowerBounds' | 'upperBounds'>
 >;
 
-/** Reads the `column_statistics` map of `RETURN_STATS`. */
-export function readMetrics(statistics: DuckDBValue, leaves: ReadonlyMap<string, LeafColumn>): Metrics {
+/**
+ * Reads the `column_statistics` map of `RETURN_STATS`.
+ * @param isOneRowGroup of several row groups DuckDB tells of the last one alone whether it has NaN
+ */
+export function readMetrics(
+  statistics: DuckDBValue,
+  leaves: ReadonlyMap<string, LeafColumn>,
+  isOneRowGroup: boolean,
+): Metrics {
   const metrics = {
     columnSizes: new Map<number, bigint>(),
     valueCounts: new Map<number, bigint>(),
@@ -35,7 +42,7 @@ export function readMetrics(statistics: DuckDBValue, leaves: ReadonlyMap<string,
     setCount(metrics.valueCounts, leaf.id, facts.get('num_values'));
     setCount(metrics.nullValueCounts, leaf.id, facts.get('null_count'));
     // Only "some" or "none" is known: a count of none is exact, another would be a guess.
-    if (facts.get('has_nan') === 'false') metrics.nanValueCounts.set(leaf.id, 0n);
+    if (isOneRowGroup && facts.get('has_nan') === 'false') metrics.nanValueCounts.set(leaf.id, 0n);
     if (!leaf.repeated && isPrimitive(leaf.type)) {
       setBounds(metrics, leaf.id, leaf.type, facts.get('min'), facts.get('max'));
     }

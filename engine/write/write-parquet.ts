@@ -416,9 +416,17 @@ async function publish(
     partition: partitions[index] as PartitionTuple,
     recordCount: file.rows,
     fileSizeInBytes: BigInt(sizes[index] as number),
-    ...readMetrics(file.statistics, plan.leaves),
+    ...readMetrics(file.statistics, plan.leaves, isOneRowGroup(file.rows, write)),
     ...(write.sortOrderId === undefined ? {} : { sortOrderId: write.sortOrderId }),
   }));
+}
+
+/** Rows of a row group unless told otherwise. */
+const ROW_GROUP_ROWS = 122_880;
+
+/** Each thread of a write may end a row group of its own once it has half of the rows. */
+function isOneRowGroup(rows: bigint, { rowGroupRows = ROW_GROUP_ROWS }: ParquetWrite): boolean {
+  return 2n * rows <= BigInt(rowGroupRows);
 }
 
 /** Publishing within a folder. */
