@@ -5,7 +5,6 @@ import {
   currentSchema,
   currentSnapshot,
   type DataFile,
-  findSnapshot,
   type PrimitiveType,
   type TableMetadata,
 } from '../iceberg/index.js';
@@ -17,33 +16,22 @@ import type { MaterializationPlan } from './plan.js';
 /** The part of an overwrite that says what goes, and what others may have done meanwhile. */
 type Replaced = Pick<
   OverwriteRequest,
-  | 'removeFiles'
-  | 'deleteFiles'
-  | 'removeDeleteFiles'
-  | 'validateFiles'
-  | 'mayBeAppended'
-  | 'validateNoNewFilesFrom'
-  | 'sequenceNumber'
+  'removeFiles' | 'deleteFiles' | 'removeDeleteFiles' | 'validateFiles' | 'mayBeAppended' | 'validateNoNewFilesFrom'
 >;
 
 /**
- * Whole buckets, or everything the table had when the run was planned. Files that were appended since stay, whatever bucket they are of: their rows are
- * in no rebuilt file, and win over the rebuilt ones that they tie with. Appends of other runs do not come here, since they change the progress that the plan is for.
+ * Whole buckets, or everything the table had when the run was planned. Files of no bucket that were appended since stay: their rows are in no
+ * rebuilt file.
  * @param online the table as it is
  * @throws what reading the files may throw
  */
 export async function replacedFiles(engine: Engine, online: Table, plan: MaterializationPlan): Promise<Replaced> {
   const bucketOfFile = bucketsOfFiles(online.metadata, plan);
   const isShared = (file: DataFile): boolean => bucketOfFile(file) === undefined;
-  // Of another partitioning that is being left, nothing new may stay.
-  const isOfPlan = ({ specId }: DataFile): boolean => specId === online.metadata.defaultSpecId;
-  const mayBeAppended = (file: DataFile): boolean => isShared(file) || isOfPlan(file);
-  const { snapshotId } = plan.online;
-  const plannedOn = snapshotId === null ? undefined : findSnapshot(online.metadata, snapshotId);
-  const validation = { validateNoNewFilesFrom: snapshotId, mayBeAppended, sequenceNumber: plannedOn?.sequenceNumber };
+  const validation = { validateNoNewFilesFrom: plan.online.snapshotId, mayBeAppended: isShared };
   const buckets = plan.rebuild?.buckets ?? null;
   const planned = await filesWhenPlanned(online, plan);
-  // Deletes of removed files take nothing from the new ones, whose sequence number is not lower.
+  // Deletes of removed files take nothing from the new ones, whose sequence number is higher.
   if (buckets === null) return { removeFiles: pathsOf(planned.map(({ file }) => file)), ...validation };
   const rebuilt = new Set<number | undefined>(buckets);
   const isRebuilt = (file: DataFile): boolean => rebuilt.has(bucketOfFile(file));

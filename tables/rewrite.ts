@@ -1,11 +1,16 @@
 /** Rewrites: the same rows in other files. A rewrite is re-applied to whatever the table holds by the time it commits. */
+import { randomUUID } from 'node:crypto';
+import { pathSegment } from '../catalogs/index.js';
 import type { DataFile, ManifestFile } from '../iceberg/index.js';
+import { mapConcurrently } from '../storage/index.js';
 import { type ArrivedDeletes, arrivedDeletes, planAgain, planningSnapshot } from './arrived-deletes.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
 import { deleteFileKey } from './dangling-deletes.js';
+import { readManifestEntries } from './manifest-files.js';
+import { addedEntry, createManifest } from './manifest-writer.js';
 import { prepareSnapshot, type SnapshotContent } from './snapshot-producer.js';
 import type { Table } from './table.js';
-import { stageAll, withSequenceNumber } from './write-operations.js';
+import { stageAll } from './write-operations.js';
 
 /** Arrived deletes, translated to the new files. */
 export interface CarriedDeletes {
@@ -106,4 +111,24 @@ function stillThere(locations: readonly string[], arrived: readonly ArrivedDelet
     arrived.flatMap(({ dataFile, deletes }) => (deletes === 'every-row' ? [dataFile.filePath] : [])),
   );
   return locations.filter((location) => !gone.has(location));
+}
+
+/** The staged manifests, written anew with entries that hold the data sequence number themselves. @param leftOut locations */
+async function withSequenceNumber(
+  table: Table,
+  staged: readonly ManifestFile[],
+  sequenceNumber: bigint,
+  leftOut: readonly string[] = [],
+): Promise<readonly ManifestFile[]> {
+  const prefix = `rewrite-${pathSegment(randomUUID())}`;
+  const without = new Set(leftOut);
+  const written = await mapConcurrently(staged, async (manifest) => {
+    const files = (await readManifestEntries(table.io, table.metadata, manifest)).map(({ dataFile }) => dataFile);
+    const kept = files.filter(({ filePath }) => !without.has(filePath));
+    if (kept.length === 0) return [];
+    const entries = kept.map((dataFile) => ({ ...addedEntry(dataFile), sequenceNumber }));
+    const content = { content: 'data' as const, specId: manifest.partitionSpecId, entries };
+    return [await createManifest(table, content, prefix)];
+  });
+  return written.flat();
 }

@@ -3,10 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { MoraineError } from '../errors/index.js';
 import type { DataFile, ManifestFile, PartitionTuple } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
-import { mapConcurrently } from '../storage/index.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
-import { readManifestEntries } from './manifest-files.js';
-import { addedEntry, createManifest, stageFiles } from './manifest-writer.js';
+import { stageFiles } from './manifest-writer.js';
 import { type FileRemoval, partitionsOf, type RemovalTest, validateUntouched } from './remove-files.js';
 import { prepareSnapshot } from './snapshot-producer.js';
 import type { Table } from './table.js';
@@ -54,11 +52,6 @@ export interface OverwriteRequest extends NewFiles, CommitOptions {
   readonly mayBeAppended?: RemovalTest;
   /** New delete files, for files that stay. */
   readonly deleteFiles?: readonly DataFile[];
-  /**
-   * Data sequence number of the new files, at least that of every file and every delete that goes: rows that others have appended since come after them. That
-   * of the snapshot unless given.
-   */
-  readonly sequenceNumber?: bigint | undefined;
   /** Delete files that go: those that new ones replace. */
   readonly removeDeleteFiles?: readonly DataFile[];
 }
@@ -67,26 +60,6 @@ export interface OverwriteRequest extends NewFiles, CommitOptions {
 export async function stageAll(table: Table, request: NewFiles): Promise<readonly ManifestFile[]> {
   const staged = request.files === undefined ? [] : await stageFiles(table, request.files, randomUUID());
   return [...(request.manifests ?? []), ...staged];
-}
-
-/** The staged manifests, written anew with entries that hold the data sequence number themselves. @param leftOut locations */
-export async function withSequenceNumber(
-  table: Table,
-  staged: readonly ManifestFile[],
-  sequenceNumber: bigint,
-  leftOut: readonly string[] = [],
-): Promise<readonly ManifestFile[]> {
-  const prefix = `rewrite-${randomUUID()}`;
-  const without = new Set(leftOut);
-  const written = await mapConcurrently(staged, async (manifest) => {
-    const files = (await readManifestEntries(table.io, table.metadata, manifest)).map(({ dataFile }) => dataFile);
-    const kept = files.filter(({ filePath }) => !without.has(filePath));
-    if (kept.length === 0) return [];
-    const entries = kept.map((dataFile) => ({ ...addedEntry(dataFile), sequenceNumber }));
-    const content = { content: 'data' as const, specId: manifest.partitionSpecId, entries };
-    return [await createManifest(table, content, prefix)];
-  });
-  return written.flat();
 }
 
 /**
@@ -111,9 +84,7 @@ export async function commitAppend(table: Table, request: AppendRequest): Promis
 export async function commitOverwrite(table: Table, request: OverwriteRequest): Promise<CommitResult> {
   const removal = removalOf(request);
   const since = request.validateNoNewFilesFrom;
-  const { sequenceNumber } = request;
-  const staged = await stageAll(table, request);
-  const added = sequenceNumber === undefined ? staged : await withSequenceNumber(table, staged, sequenceNumber);
+  const added = await stageAll(table, request);
   const deletes = {
     ...(request.deleteFiles === undefined ? {} : { addedDeletes: request.deleteFiles }),
     ...(request.removeDeleteFiles === undefined ? {} : { removedDeletes: request.removeDeleteFiles }),
@@ -123,8 +94,7 @@ export async function commitOverwrite(table: Table, request: OverwriteRequest): 
       const touches = request.validateFiles ?? (await partitionsOf(base, removal));
       await validateUntouched(base, since, touches, request.mayBeAppended);
     }
-    const numbered = sequenceNumber === undefined ? {} : { dataSequenceNumber: sequenceNumber };
-    return prepareSnapshot(base, { added, removal, ...deletes, ...numbered }, request);
+    return prepareSnapshot(base, { added, removal, ...deletes }, request);
   };
   return commitWithRetry(table, prepare, request);
 }
