@@ -5,7 +5,7 @@ import { isMoraineError, MoraineError } from '../errors/index.js';
 import { pinSnapshots } from '../features/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
 import { type MaterializationDeps, resolveSource } from '../materialization/index.js';
-import { ensureOnlineTable, followRename } from '../online/index.js';
+import { ensureOnlineTable } from '../online/index.js';
 import type { FileIO } from '../storage/index.js';
 import { stagedTable, type TrainingDeps } from '../training/index.js';
 import {
@@ -24,8 +24,7 @@ const NAME = /\/moraine-backfill-[0-9a-f]{16}\.json$/;
 /** Stores a plan under a name that its content decides. @returns its location */
 export async function storeBackfillPlan(deps: MaterializationDeps, plan: ViewBackfillPlan): Promise<string> {
   const { view, source } = await resolveSource(deps, plan.view);
-  await followRename(deps, view.name);
-  const { metadata } = await ensureOnlineTable(deps.catalog, view, source, deps.settings);
+  const { metadata } = await ensureOnlineTable(deps, view, source);
   return store(deps.io, plan, metadata);
 }
 

@@ -7,7 +7,6 @@ import { currentSchema, currentSnapshot, findSnapshot, type Schema, type Snapsho
 import {
   ensureOnlineTable,
   fingerprintDefinition,
-  followRename,
   hasColumnsSince,
   ONLINE_COLUMNS,
   type OnlineTable,
@@ -65,8 +64,7 @@ export async function planMaterialization(
   const interval = requestedInterval(request);
   const { view, source } = await resolveSource(deps, request.view);
   if (interval === null) return nothing(view, source, 'the window is empty');
-  await followRename(deps, view.name);
-  const online = await ensureOnlineTable(deps.catalog, view, source, deps.settings);
+  const online = await ensureOnlineTable(deps, view, source);
   return new Planner(deps, request, { view, source, online, interval }, options.signal).plan();
 }
 

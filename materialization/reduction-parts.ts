@@ -1,6 +1,6 @@
 /** The parts of a plan's reduction. Pure. */
 import type { Location } from '../locations/index.js';
-import { areAlike, partBytes, partsOf } from '../reduction/index.js';
+import { areAlike, partsOf, sizedPartsOf } from '../reduction/index.js';
 import type { MaterializationPlan } from './plan.js';
 
 type PlannedReads = Pick<MaterializationPlan, 'appendReads' | 'rebuild'>;
@@ -27,5 +27,5 @@ export const countFiles = (plan: PlannedReads): number => plannedBytes(plan).siz
 
 /** Whether the parts of a plan take about as long as each other. */
 export function arePartsAlike(plan: PlannedReads & Pick<MaterializationPlan, 'reduction'>): boolean {
-  return plan.reduction?.engine === 'duckdb' && areAlike(partBytes(plannedBytes(plan), plan.reduction.parts));
+  return plan.reduction?.engine === 'duckdb' && areAlike(sizedPartsOf(plannedBytes(plan), plan.reduction.parts));
 }

@@ -28,6 +28,7 @@ import {
   type OnlineTableChange,
 } from './online-schema-change.js';
 import { MAX_PART_ROWS } from './parts/cell.js';
+import { followRename, type RenameDeps } from './rename-online-table.js';
 
 /** An online table that is ready for rows of its view. */
 export interface OnlineTable {
@@ -38,18 +39,14 @@ export interface OnlineTable {
 }
 
 /**
- * Creates the online table of a view, or evolves it to the view's present definition. Evolution commits no snapshot: readers
+ * Creates the online table of a view, unless one of its earlier name is there, or evolves it to the view's present definition. Evolution commits no snapshot: readers
  * of the old columns are served until the rebuild that follows is committed. A table whose rows are identified in another way
  * (other join keys) is left alone: nothing drops it but a teardown or an apply that may.
  * @param source the view's source table, whose entities decide on the buckets of a new table unless view or settings do
  * @throws DEFINITION_INVALID, UNSUPPORTED_FEATURE if the view cannot be stored online; ONLINE_TABLE_INCOMPATIBLE; COMMIT_CONFLICT
  */
-export async function ensureOnlineTable(
-  catalog: Catalog,
-  view: ResolvedView,
-  source: Table,
-  settings: OnlineSettings = DEFAULT_ONLINE_SETTINGS,
-): Promise<OnlineTable> {
+export async function ensureOnlineTable(deps: RenameDeps, view: ResolvedView, source: Table): Promise<OnlineTable> {
+  const { catalog, settings = DEFAULT_ONLINE_SETTINGS } = deps;
   const layout = onlineLayout(view, settings);
   const joinKeys = view.joinKeys.map((key) => key.name);
   const partitioning = (made: OnlinePartitioning | undefined): Promise<OnlinePartitioning> =>
@@ -57,7 +54,7 @@ export async function ensureOnlineTable(
   // Another process may change, create or drop the table at the same moment.
   return await retryConflicts(
     catalog,
-    () => ensureOnce(catalog, layout, joinKeys, partitioning),
+    () => ensureOnce(deps, layout, joinKeys, partitioning),
     hasCode('COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND'),
   );
 }
@@ -114,13 +111,15 @@ async function choosePartitioning(
 }
 
 async function ensureOnce(
-  catalog: Catalog,
+  deps: RenameDeps,
   layout: OnlineLayout,
   joinKeys: readonly string[],
   partitioning: (made: OnlinePartitioning | undefined) => Promise<OnlinePartitioning>,
 ): Promise<OnlineTable> {
   const { identifier } = layout;
-  if (!(await catalog.tableExists(identifier)))
+  const { catalog } = deps;
+  const isMade = (): Promise<boolean> => catalog.tableExists(identifier);
+  if (!((await isMade()) || ((await followRename(deps, identifier.name)) && (await isMade()))))
     return await create(catalog, { ...layout, ...(await partitioning(undefined)) }, joinKeys);
   const base = await catalog.loadTable(identifier);
   const { metadata, metadataLocation } = base;

@@ -67,7 +67,6 @@ export { eventTimestampUs, type RowPlace } from './parts/segment.js';
 export { isPushedOnline, PUSHED_ONLINE } from './pushed-snapshots.js';
 export { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
 export {
-  followRename,
   type RenameDeps,
   type RenamedOnlineTable,
   type RenamedView,

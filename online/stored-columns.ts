@@ -59,7 +59,8 @@ function writtenSnapshot(metadata: TableMetadata): Snapshot | null {
   return chain.find(({ summary }) => summary.get('operation') !== 'replace') ?? chain.at(-1) ?? null;
 }
 
-function writtenSchema(metadata: TableMetadata, snapshot = writtenSnapshot(metadata)): Schema {
+function writtenSchema(metadata: TableMetadata): Schema {
+  const snapshot = writtenSnapshot(metadata);
   return snapshot === null ? currentSchema(metadata) : schemaOfSnapshot(metadata, snapshot);
 }
 

@@ -69,14 +69,14 @@ export async function onlineWriteTarget(
     const columns = batchColumns(currentSchema(made.metadata), view, definitions);
     return { columns, table: () => Promise.resolve(made) };
   }
-  const { catalog, loadSource, settings = DEFAULT_ONLINE_SETTINGS } = deps;
+  const { loadSource, settings = DEFAULT_ONLINE_SETTINGS } = deps;
   const source = await loadSource(view.source.table);
   const resolved = resolveView(definitions, view.name, currentSchema(source.metadata));
   const columns = batchColumns(onlineLayout(resolved, settings).schema, view, definitions);
   const table = async (): Promise<Table> => {
     // A view that was renamed or deleted meanwhile gets no table under its old name.
     findFeatureView(await deps.definitions(), view.name);
-    await ensureOnlineTable(catalog, resolved, source, settings);
+    await ensureOnlineTable(deps, resolved, source);
     const created = await loadOnlineTable(deps, view);
     await requireFit(deps, created, view, definitions);
     return created;

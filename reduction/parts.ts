@@ -10,20 +10,22 @@ export const MAX_PARTS = 128;
  * @param bytes to read of each file
  */
 export function partsOf(bytes: ReadonlyMap<Location, bigint>, parts: number): readonly ReadonlySet<Location>[] {
-  return loadsOf(bytes, parts).map(({ paths }) => paths);
+  return sizedPartsOf(bytes, parts).map(({ paths }) => paths);
+}
+
+/** The files of a part, and their bytes. */
+export interface SizedPart {
+  readonly paths: ReadonlySet<Location>;
+  readonly bytes: bigint;
 }
 
 /** Whether parts take about as long as each other: none has more than twice the bytes of another. */
-export function areAlike(loads: readonly bigint[]): boolean {
-  return loads.every((load) => loads.every((other) => load <= 2n * other));
+export function areAlike(parts: readonly Pick<SizedPart, 'bytes'>[]): boolean {
+  return parts.every(({ bytes }) => parts.every((other) => bytes <= 2n * other.bytes));
 }
 
-/** Bytes of each of the parts. */
-export function partBytes(bytes: ReadonlyMap<Location, bigint>, parts: number): readonly bigint[] {
-  return loadsOf(bytes, parts).map((load) => load.bytes);
-}
-
-function loadsOf(bytes: ReadonlyMap<Location, bigint>, parts: number) {
+/** As {@link partsOf}, with the bytes of each. */
+export function sizedPartsOf(bytes: ReadonlyMap<Location, bigint>, parts: number): readonly SizedPart[] {
   const files = [...bytes].sort(([a, aBytes], [b, bBytes]) => {
     if (aBytes !== bBytes) return aBytes > bBytes ? -1 : 1;
     return a < b ? -1 : 1;

@@ -8,7 +8,7 @@ import {
 } from '../features/index.js';
 import type { NestedField } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
-import { areAlike, type EngineType, MAX_PARTS, partBytes, partsOf } from '../reduction/index.js';
+import { areAlike, type EngineType, MAX_PARTS, sizedPartsOf } from '../reduction/index.js';
 import type { EntityOutline, PinnedEntities } from './entity-reference.js';
 import type { DraftRecord, PlannedPart, PlannedReduction } from './plan.js';
 
@@ -75,7 +75,7 @@ export async function reductionOf(
   const parts = sized.map(({ part }) => part);
   // With a single file there is nothing to share but the file itself.
   if (onTrino.length === 0 && parts.filter(({ view }) => view !== null).length < 2) return null;
-  const partsAlike = onTrino.length === 0 && areAlike(sized.map(({ bytes }) => bytes));
+  const partsAlike = onTrino.length === 0 && areAlike(sized);
   // A query on Trino takes longest.
   return { reduction: { timesUs: timesUs ?? null, parts: [...onTrino, ...parts] }, shardColumns: columns, partsAlike };
 }
@@ -88,10 +88,9 @@ function partsOfInput(
   most: number,
 ): readonly { readonly part: PlannedPart; readonly bytes: bigint }[] {
   if (bytes.size === 0) return [];
-  const count = Math.max(1, Math.min(most, bytes.size));
-  const sizes = partBytes(bytes, count);
-  return partsOf(bytes, count).map((files, place) => ({
-    part: { view, engine: 'duckdb', files: [...files] },
-    bytes: sizes[place] ?? 0n,
+  const parts = sizedPartsOf(bytes, Math.max(1, Math.min(most, bytes.size)));
+  return parts.map((sized) => ({
+    part: { view, engine: 'duckdb', files: [...sized.paths] },
+    bytes: sized.bytes,
   }));
 }

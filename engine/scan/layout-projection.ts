@@ -175,16 +175,19 @@ export function outOfReach(type: IcebergType, sql: string): string {
   return isPrimitive(type) && sqlType(type) === 'BLOB' ? `(${sql} || ''::BLOB)` : sql;
 }
 
+/** Some writers mark a uuid as nothing but sixteen bytes. */
 const isPlainUuid = (type: IcebergType, column: FileColumn): boolean => type.kind === 'uuid' && column.type !== 'UUID';
 
 /** Some writers (Impala, Hive of old) mark text as nothing but bytes. */
 const isPlainText = (type: IcebergType, column: FileColumn): boolean =>
   type.kind === 'string' && column.type === 'BLOB';
 
+const isPlain = (type: IcebergType, column: FileColumn): boolean =>
+  isPlainUuid(type, column) || isPlainText(type, column);
+
 /** The type to read a column as: the wanted leaf types under the file's own names. */
 function readType(type: IcebergType, column: FileColumn, find: Find): string {
-  // Some writers mark a uuid as nothing but sixteen bytes.
-  if (isPlainUuid(type, column) || isPlainText(type, column)) return 'BLOB';
+  if (isPlain(type, column)) return 'BLOB';
   if (isPrimitive(type)) {
     if (column.shape === 'primitive') return sqlType(type);
     throw shapeMismatch(type, column);
@@ -228,7 +231,7 @@ function shapeMismatch(type: IcebergType, column: FileColumn): MoraineError {
 
 /** Whether a column read under the file's names has exactly the wanted type. */
 function isSame(type: IcebergType, column: FileColumn, find: Find): boolean {
-  if (isPlainUuid(type, column) || isPlainText(type, column)) return false;
+  if (isPlain(type, column)) return false;
   const [first, second] = column.children;
   switch (type.kind) {
     case 'struct':

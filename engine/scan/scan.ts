@@ -285,9 +285,9 @@ function plainProjection(
   const wanted = fields.filter(isStored);
   // Some column is named, so that none of the file's own names hides one of the reader's.
   const stored = wanted.length > 0 ? wanted : schema.fields.filter(isStored).slice(0, 1);
-  const columns = fields.map(({ id, type, ...field }) => {
-    const value = type.kind === 'unknown' ? fieldDefaultSql({ id, type, ...field }) : outOfReach(type, columnAlias(id));
-    return `${value} AS ${columnAlias(id)}`;
+  const columns = fields.map((field) => {
+    const alias = columnAlias(field.id);
+    return `${isStored(field) ? outOfReach(field.type, alias) : fieldDefaultSql(field)} AS ${alias}`;
   });
   return { schemaSql: stored.length === 0 ? undefined : readSchemaSql(stored), columns };
 }

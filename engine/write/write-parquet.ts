@@ -421,7 +421,7 @@ async function publish(
   }));
 }
 
-/** Rows of a row group unless told otherwise. */
+/** Rows of a row group that DuckDB writes unless told otherwise. */
 const ROW_GROUP_ROWS = 122_880;
 
 /** Each thread of a write may end a row group of its own once it has half of the rows. */

@@ -14,11 +14,9 @@ export async function newestRows(
   { asOfUs, sequenceNumber }: Pick<Compaction, 'asOfUs' | 'sequenceNumber'>,
   turns: Turns,
 ): Promise<Rows> {
-  const all = some.filter((of) => countOf(of) > 0);
-  if (all.length === 0) return await gatherRows(all, turns);
-  const stands = standingRows(await gatherOrdering(all, turns), countOfAll(all), asOfUs);
+  const stands = standingRows(await gatherOrdering(some, turns), countOfAll(some), asOfUs);
   await turns.give();
-  const rows = await gatherRows(standingOf(all, stands), turns);
+  const rows = await gatherRows(standingOf(some, stands), turns);
   return { ...rows, sequenceNumber: sameNumber(rows.count, sequenceNumber) };
 }
 

@@ -100,8 +100,10 @@ export async function gatherRows(given: readonly SomeRows[], turns: Turns): Prom
   return { count: countOfAll(some), ...ordering, features };
 }
 
-/** What orders the same rows. @param some at least one row */
-export async function gatherOrdering(some: readonly SomeRows[], turns: Turns): Promise<OrderingColumns> {
+/** What orders the same rows. */
+export async function gatherOrdering(given: readonly SomeRows[], turns: Turns): Promise<OrderingColumns> {
+  const some = given.filter((of) => countOf(of) > 0);
+  if (some.length === 0) return NO_ROWS;
   return {
     key: await gatherColumn(some, ({ key }) => key, turns),
     eventTimestamp: await gatherColumn(some, ({ eventTimestamp }) => eventTimestamp, turns),

@@ -114,7 +114,7 @@ export class OnlineWorld {
     await this.#source.create();
     const source = await this.#source.table();
     const resolved = resolveView(this.#definitions, this.name, currentSchema(source.metadata));
-    await ensureOnlineTable(this.#lab.catalog, resolved, source);
+    await ensureOnlineTable({ catalog: this.#lab.catalog }, resolved, source);
     // As the first small write does.
     if (this.#random.chance(0.6)) await withSharedSpec(await this.table());
     if (this.#random.chance(0.25)) await this.#writer.upgradeToV3();

@@ -55,12 +55,12 @@ export async function allShards<Done>(count: number, pieces: Pieces<Done>): Prom
       if (pieces.hadRows?.(done) ?? true) worked += 1;
       if (isAsked || pieces.areAlike === false || left === 0 || worked < left) return;
       isAsked = true;
-      if (patched(RUNS_SLOW_PIECES_AGAIN)) void patience.run(() => runSlowAgain(beganMs)).catch(() => undefined);
+      if (patched(RUNS_SLOW_PIECES_AGAIN)) void patience.run(runSlowAgain).catch(() => undefined);
     };
     const all: Piece<Done>[] = [];
     const perTask = Math.max(1, Math.floor(MAX_TASK_CHARS / JSON.stringify(pieces.input).length));
-    const runSlowAgain = async (sinceMs: number): Promise<void> => {
-      const tookMs = Date.now() - sinceMs;
+    const runSlowAgain = async (): Promise<void> => {
+      const tookMs = Date.now() - beganMs;
       await sleep(Math.max(LEAST_PATIENCE_MS, SLOW_TIMES * tookMs) - tookMs, { summary: 'Wait for slow workers' });
       const slow = all.filter((piece) => !piece.hasEnded);
       await inTasks(slow.length, perTask, (place) => slow[place]?.runAgain());

@@ -71,7 +71,7 @@ describe('a column that another engine changed is filled again by the next run',
     await alter((field) => [field.name === 'v' ? { ...field, name: 'w' } : field]);
     const source = await lab.source();
     await ensureOnlineTable(
-      lab.catalog,
+      { catalog: lab.catalog },
       resolveView(lab.definitions, 'readings', currentSchema(source.metadata)),
       source,
     );
