@@ -5,6 +5,7 @@ import {
   currentSchema,
   currentSnapshot,
   type DataFile,
+  findSnapshot,
   type PrimitiveType,
   type TableMetadata,
 } from '../iceberg/index.js';
@@ -16,25 +17,39 @@ import type { MaterializationPlan } from './plan.js';
 /** The part of an overwrite that says what goes, and what others may have done meanwhile. */
 type Replaced = Pick<
   OverwriteRequest,
-  'removeFiles' | 'deleteFiles' | 'removeDeleteFiles' | 'validateFiles' | 'mayBeAppended' | 'validateNoNewFilesFrom'
+  | 'removeFiles'
+  | 'deleteFiles'
+  | 'removeDeleteFiles'
+  | 'validateFiles'
+  | 'mayBeAppended'
+  | 'validateNoNewFilesFrom'
+  | 'dataSequenceNumber'
 >;
 
 /**
- * Whole buckets, or everything the table had when the run was planned. Files of no bucket that were appended since stay: their rows are in no
- * rebuilt file.
+ * Whole buckets, or everything the table had when the run was planned. Files that were appended since stay, whatever bucket they are of: their rows are in
+ * no rebuilt file, and win over those that they tie with, since rebuilt files have the data sequence number of the snapshot that the run was planned on. Runs
+ * append nothing meanwhile: they change the progress that the plan is for.
  * @param online the table as it is
  * @throws what reading the files may throw
  */
 export async function replacedFiles(engine: Engine, online: Table, plan: MaterializationPlan): Promise<Replaced> {
   const bucketOfFile = bucketsOfFiles(online.metadata, plan);
   const isShared = (file: DataFile): boolean => bucketOfFile(file) === undefined;
-  const validation = { validateNoNewFilesFrom: plan.online.snapshotId, mayBeAppended: isShared };
+  // Of a partitioning that is being left, nothing new may stay.
+  const mayBeAppended = (file: DataFile): boolean => isShared(file) || file.specId === online.metadata.defaultSpecId;
+  const { snapshotId } = plan.online;
   const buckets = plan.rebuild?.buckets ?? null;
-  const planned = await filesWhenPlanned(online, plan);
-  // Deletes of removed files take nothing from the new ones, whose sequence number is higher.
-  if (buckets === null) return { removeFiles: pathsOf(planned.map(({ file }) => file)), ...validation };
   const rebuilt = new Set<number | undefined>(buckets);
-  const isRebuilt = (file: DataFile): boolean => rebuilt.has(bucketOfFile(file));
+  const isRebuilt = (file: DataFile): boolean => buckets === null || rebuilt.has(bucketOfFile(file));
+  // Other buckets keep files of that number, which new rows come after.
+  const numberWhenPlanned =
+    snapshotId === null ? 0n : (findSnapshot(online.metadata, snapshotId)?.sequenceNumber ?? null);
+  const dataSequenceNumber = (file: DataFile): bigint | null => (isRebuilt(file) ? numberWhenPlanned : null);
+  const validation = { validateNoNewFilesFrom: snapshotId, mayBeAppended, dataSequenceNumber };
+  const planned = await filesWhenPlanned(online, plan);
+  // Deletes of removed files take nothing from the new ones: positions are of a file, and equality deletes reach older files only.
+  if (buckets === null) return { removeFiles: pathsOf(planned.map(({ file }) => file)), ...validation };
   const shared = planned.filter(({ file }) => isShared(file));
   const { emptied, ...deletes } = await replacedRows(engine, online, plan, shared, buckets);
   return {

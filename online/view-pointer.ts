@@ -50,8 +50,10 @@ export class ViewPointer {
   #overtaken = 0;
   /** Ends when the state that is being prepared is served. */
   #preparing: Promise<void> | undefined;
+  #next: OnlineView | undefined;
   /** Ends when a state is served that stands for a newer one, or cannot be. */
   #bridging: Promise<void> | undefined;
+  #bridgeInWork: DecodedTable | undefined;
   /** A commit of this process that must be in what is read, though its rows could not be read yet, and when it was. */
   #least: { readonly snapshot: SnapshotName; readonly atMs: number } | undefined;
   /** States since the served one, whose parts may have to be given up. */
@@ -210,9 +212,11 @@ export class ViewPointer {
   }
 
   async #prepare(next: OnlineView, before: OnlineView): Promise<void> {
+    this.#next = next;
     await next.carrying;
     const isHeldBack = await prepareParts(this.#deps.loader, next.decoded, before.decoded);
     this.#preparing = undefined;
+    this.#next = undefined;
     const newest = this.#newest;
     if (newest === undefined) return;
     // While the storage fails, the served state answers until it is too old. The next look tries again.
@@ -234,6 +238,7 @@ export class ViewPointer {
     try {
       const view = await served.bridgedTo(next);
       if (view !== null) {
+        this.#bridgeInWork = view.decoded;
         this.#passed.splice(this.#passed.indexOf(served.decoded) + 1, 0, view.decoded);
         const isHeldBack = await prepareParts(this.#deps.loader, view.decoded, served.decoded, true);
         if (!isHeldBack && this.#served?.value === served) {
@@ -245,6 +250,7 @@ export class ViewPointer {
       // It is served once it is prepared.
     }
     this.#bridging = undefined;
+    this.#bridgeInWork = undefined;
     const newest = this.#newest;
     if (newest !== undefined && newest.value !== next) this.#follow(newest);
   }
@@ -261,6 +267,14 @@ export class ViewPointer {
   #giveUp(served: DecodedTable): void {
     const old = this.#passed.splice(0, this.#passed.indexOf(served));
     this.#release(old);
+  }
+
+  /** Gives up states that were overtaken before they were prepared: they will not be served. */
+  #giveUpOvertaken(): void {
+    const mayBeServed = [this.#served?.value, this.#prepared, this.#next, this.#newest?.value, this.#made];
+    const decoded = new Set([...mayBeServed.map((view) => view?.decoded), this.#bridgeInWork]);
+    const overtaken = this.#passed.filter((table) => !decoded.has(table));
+    if (overtaken.length > 0) this.#release(overtaken);
   }
 
   /** Empties the slots of states that no state has which may yet be served. */
@@ -305,6 +319,7 @@ export class ViewPointer {
     if (before !== undefined && before.table.metadata.tableUuid !== table.metadata.tableUuid) this.#least = undefined;
     this.#passed.push(made.decoded);
     this.#made = made;
+    this.#giveUpOvertaken();
     return made;
   }
 }

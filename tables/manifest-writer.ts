@@ -14,6 +14,7 @@ import {
   type TableMetadata,
   writeManifest,
 } from '../iceberg/index.js';
+import { mapConcurrently } from '../storage/index.js';
 import { manifestContext, readManifestEntries, rememberManifest } from './manifest-files.js';
 import type { Table } from './table.js';
 
@@ -158,6 +159,31 @@ export async function readStagedManifest(table: Table, location: string): Promis
   const manifest = describeManifest(described, table.metadata, { content: 'data', entries: staged }, UNASSIGNED);
   rememberManifest(table.io, table.metadata, manifest, entries);
   return manifest;
+}
+
+/** The data sequence number of a new file; null: that of the snapshot. */
+export type DataSequenceNumber = (file: DataFile) => bigint | null;
+
+/**
+ * Staged manifests, written anew with entries that hold their data sequence numbers themselves.
+ * @param leftOut locations of files that stay out of the table
+ */
+export async function withSequenceNumbers(
+  table: Table,
+  staged: readonly ManifestFile[],
+  numberOf: DataSequenceNumber,
+  leftOut: readonly string[] = [],
+): Promise<readonly ManifestFile[]> {
+  const prefix = `numbered-${randomUUID()}`;
+  const without = new Set(leftOut);
+  const written = await mapConcurrently(staged, async (manifest) => {
+    const files = (await readManifestEntries(table.io, table.metadata, manifest)).map(({ dataFile }) => dataFile);
+    const kept = files.filter(({ filePath }) => !without.has(filePath));
+    if (kept.length === 0) return [];
+    const entries = kept.map((file) => ({ ...addedEntry(file), sequenceNumber: numberOf(file) }));
+    return [await createManifest(table, { content: 'data', specId: manifest.partitionSpecId, entries }, prefix)];
+  });
+  return written.flat();
 }
 
 /** Files grouped by their partition spec. */

@@ -1,13 +1,9 @@
 /** Rewrites: the same rows in other files. A rewrite is re-applied to whatever the table holds by the time it commits. */
-import { randomUUID } from 'node:crypto';
-import { pathSegment } from '../catalogs/index.js';
 import type { DataFile, ManifestFile } from '../iceberg/index.js';
-import { mapConcurrently } from '../storage/index.js';
 import { type ArrivedDeletes, arrivedDeletes, planAgain, planningSnapshot } from './arrived-deletes.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
 import { deleteFileKey } from './dangling-deletes.js';
-import { readManifestEntries } from './manifest-files.js';
-import { addedEntry, createManifest } from './manifest-writer.js';
+import { type DataSequenceNumber, withSequenceNumbers } from './manifest-writer.js';
 import { prepareSnapshot, type SnapshotContent } from './snapshot-producer.js';
 import type { Table } from './table.js';
 import { stageAll } from './write-operations.js';
@@ -50,7 +46,8 @@ export interface RewriteRequest extends CommitOptions {
  */
 export async function commitRewrite(table: Table, request: RewriteRequest): Promise<CommitResult> {
   const planned = planningSnapshot(table.metadata, request.plannedOn);
-  const dataSequenceNumber = request.sequenceNumber ?? planned.sequenceNumber;
+  const kept = request.sequenceNumber ?? planned.sequenceNumber;
+  const dataSequenceNumber = () => kept;
   const newFiles = await rebasedFiles(table, request, dataSequenceNumber);
   const prepare = async (base: Table) => {
     const arrived = await arrivedDeletes(base, request.plannedOn, request.removeFiles);
@@ -72,17 +69,17 @@ type FilesToAdd = Required<Pick<SnapshotContent, 'added' | 'addedDeletes'>>;
 async function rebasedFiles(
   table: Table,
   request: RewriteRequest,
-  sequenceNumber: bigint,
+  sequenceNumber: DataSequenceNumber,
 ): Promise<(base: Table, arrived: readonly ArrivedDeletes[]) => Promise<FilesToAdd>> {
   const staged = await stageAll(table, request);
-  const all = await withSequenceNumber(table, staged, sequenceNumber);
+  const all = await withSequenceNumbers(table, staged, sequenceNumber);
   let last: { readonly key: string; readonly files: FilesToAdd } | undefined;
   return async (base, arrived) => {
     if (arrived.length === 0) return { added: all, addedDeletes: [] };
     const key = keyOf(base, arrived);
     if (last?.key === key) return last.files;
     const { deletes, emptied } = await carriedDeletes(base, request, arrived);
-    const added = emptied.length === 0 ? all : await withSequenceNumber(base, staged, sequenceNumber, emptied);
+    const added = emptied.length === 0 ? all : await withSequenceNumbers(base, staged, sequenceNumber, emptied);
     last = { key, files: { added, addedDeletes: deletes } };
     return last.files;
   };
@@ -111,24 +108,4 @@ function stillThere(locations: readonly string[], arrived: readonly ArrivedDelet
     arrived.flatMap(({ dataFile, deletes }) => (deletes === 'every-row' ? [dataFile.filePath] : [])),
   );
   return locations.filter((location) => !gone.has(location));
-}
-
-/** The staged manifests, written anew with entries that hold the data sequence number themselves. @param leftOut locations */
-async function withSequenceNumber(
-  table: Table,
-  staged: readonly ManifestFile[],
-  sequenceNumber: bigint,
-  leftOut: readonly string[] = [],
-): Promise<readonly ManifestFile[]> {
-  const prefix = `rewrite-${pathSegment(randomUUID())}`;
-  const without = new Set(leftOut);
-  const written = await mapConcurrently(staged, async (manifest) => {
-    const files = (await readManifestEntries(table.io, table.metadata, manifest)).map(({ dataFile }) => dataFile);
-    const kept = files.filter(({ filePath }) => !without.has(filePath));
-    if (kept.length === 0) return [];
-    const entries = kept.map((dataFile) => ({ ...addedEntry(dataFile), sequenceNumber }));
-    const content = { content: 'data' as const, specId: manifest.partitionSpecId, entries };
-    return [await createManifest(table, content, prefix)];
-  });
-  return written.flat();
 }

@@ -25,7 +25,13 @@ import {
   rememberManifest,
 } from './manifest-files.js';
 import { mergeManifests } from './manifest-merge.js';
-import { assigned, type PendingSnapshot, rememberFor, writtenVersion } from './manifest-writer.js';
+import {
+  assigned,
+  type DataSequenceNumber,
+  type PendingSnapshot,
+  rememberFor,
+  writtenVersion,
+} from './manifest-writer.js';
 import { removeDeletes, writeDeleteManifests } from './remove-deletes.js';
 import { type FileRemoval, removeFiles } from './remove-files.js';
 import { RECENT_RUNS, RUN_KEY, recentRunsWith } from './run-marker.js';
@@ -39,8 +45,8 @@ export interface SnapshotContent {
   readonly operation?: SnapshotOperation;
   /** Staged manifests of new data files. */
   readonly added: readonly ManifestFile[];
-  /** The data sequence number that the entries of `added` hold; left out, they get the snapshot's. */
-  readonly dataSequenceNumber?: bigint;
+  /** The data sequence numbers that the entries of `added` hold, as {@link withSequenceNumbers} wrote them; left out, they get the snapshot's. */
+  readonly dataSequenceNumber?: DataSequenceNumber | undefined;
   /** New delete files and vectors. */
   readonly addedDeletes?: readonly DataFile[];
   readonly removal?: FileRemoval;
@@ -71,9 +77,15 @@ async function listStaged(base: Table, content: SnapshotContent, pending: Pendin
   const { snapshotId, sequenceNumber } = pending;
   return mapConcurrently(content.added, async (manifest) => {
     const entries = await readManifestEntries(base.io, base.metadata, manifest);
-    const minSequenceNumber = content.dataSequenceNumber ?? sequenceNumber;
+    const staged = entries.map((entry) => ({
+      ...entry,
+      sequenceNumber: content.dataSequenceNumber?.(entry.dataFile) ?? null,
+    }));
+    const minSequenceNumber = staged.reduce((least, entry) => {
+      const number = entry.sequenceNumber ?? sequenceNumber;
+      return number < least ? number : least;
+    }, sequenceNumber);
     const listed: ManifestFile = { ...manifest, addedSnapshotId: snapshotId, sequenceNumber, minSequenceNumber };
-    const staged = entries.map((entry) => ({ ...entry, sequenceNumber: content.dataSequenceNumber ?? null }));
     await rememberFor(pending, base, listed, assigned(staged, pending));
     return { listed, files: entries.map((entry) => entry.dataFile) };
   });

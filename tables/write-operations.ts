@@ -4,7 +4,7 @@ import { MoraineError } from '../errors/index.js';
 import type { DataFile, ManifestFile, PartitionTuple } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
-import { stageFiles } from './manifest-writer.js';
+import { type DataSequenceNumber, stageFiles, withSequenceNumbers } from './manifest-writer.js';
 import { type FileRemoval, partitionsOf, type RemovalTest, validateUntouched } from './remove-files.js';
 import { prepareSnapshot } from './snapshot-producer.js';
 import type { Table } from './table.js';
@@ -50,6 +50,11 @@ export interface OverwriteRequest extends NewFiles, CommitOptions {
   readonly validateFiles?: RemovalTest;
   /** Of these, files that others may have appended. */
   readonly mayBeAppended?: RemovalTest;
+  /**
+   * Data sequence numbers of new files, each at least that of every file and every delete that goes; all have the snapshot's unless given. Rows that others
+   * have appended since a number come after those of its file.
+   */
+  readonly dataSequenceNumber?: DataSequenceNumber | undefined;
   /** New delete files, for files that stay. */
   readonly deleteFiles?: readonly DataFile[];
   /** Delete files that go: those that new ones replace. */
@@ -84,7 +89,10 @@ export async function commitAppend(table: Table, request: AppendRequest): Promis
 export async function commitOverwrite(table: Table, request: OverwriteRequest): Promise<CommitResult> {
   const removal = removalOf(request);
   const since = request.validateNoNewFilesFrom;
-  const added = await stageAll(table, request);
+  const { dataSequenceNumber } = request;
+  const staged = await stageAll(table, request);
+  const added =
+    dataSequenceNumber === undefined ? staged : await withSequenceNumbers(table, staged, dataSequenceNumber);
   const deletes = {
     ...(request.deleteFiles === undefined ? {} : { addedDeletes: request.deleteFiles }),
     ...(request.removeDeleteFiles === undefined ? {} : { removedDeletes: request.removeDeleteFiles }),
@@ -94,7 +102,7 @@ export async function commitOverwrite(table: Table, request: OverwriteRequest): 
       const touches = request.validateFiles ?? (await partitionsOf(base, removal));
       await validateUntouched(base, since, touches, request.mayBeAppended);
     }
-    return prepareSnapshot(base, { added, removal, ...deletes }, request);
+    return prepareSnapshot(base, { added, dataSequenceNumber, removal, ...deletes }, request);
   };
   return commitWithRetry(table, prepare, request);
 }

@@ -166,6 +166,30 @@ describe.each([2, 3])('in format version %i', (version) => {
     expect((await rowsOf(await lab.online())).filter((row) => row.endsWith('true'))).toHaveLength(3);
   });
 
+  it.each(['rebuild-buckets', 'full'] as const)(
+    'rows of one bucket that are written between the plan of a run that rebuilds (%s) and its commit stay',
+    async (kind) => {
+      if (kind === 'full') await lab.catalog.dropTable((await lab.online()).identifier);
+      // A table that was never materialized has rows of which nothing is known.
+      await push(rowsAt(5, 300, [1, 2]));
+      await lab.append(rowsAt(20, 100));
+      if (kind === 'rebuild-buckets') await run();
+      await lab.deleteWhere('epoch(event_ts) = 20 AND k < 5');
+      const request = { view: 'readings', attemptId: randomUUID(), nowUs: NOW_US };
+      const plan = await planMaterialization(lab.deps, request);
+      expect(plan.kind).toBe(kind);
+      const { manifestLocation } = await extractShard(lab.deps, plan.planLocation ?? '', 0);
+      const before = await files();
+      await push([{ k: 1, at: 15, v: 500 }]);
+      expect(await files()).toEqual([before[0] + 1, before[1]]);
+      const commit = await commitMaterialization(lab.deps, plan.planLocation ?? '', [manifestLocation ?? '']);
+      expect(commit.outcome).toBe('committed');
+      expect(await served([0, 1, 2, 5])).toEqual([0, 500, 2, 105]);
+      const pushed = (await rowsOf(await lab.online())).filter((row) => row.endsWith('true'));
+      expect(pushed.toSorted()).toEqual(['1|15|500|true', '1|5|301|true', '2|5|302|true']);
+    },
+  );
+
   it('a rebuild is planned again when files without a partition were folded meanwhile', async () => {
     for (const at of [20, 30, 40, 50]) {
       await lab.append(rowsAt(at, at * 10));
