@@ -1,9 +1,11 @@
 /** Reads while the rows of newer snapshots take long to be read and decoded. Time passes in leaps; the work waits until it is let through. */
+import { queryObjects } from 'node:v8';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Engine } from '../../../engine/index.js';
 import { MoraineError } from '../../../errors/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { OnlineReader, type OnlineRequest } from '../../../online/index.js';
+import { DecodedTable } from '../../../online/parts/decoded-table.js';
 import { failureOf } from '../../support/error-code.js';
 import { Lab } from '../../support/materialization-lab.js';
 import { replacing } from '../../support/replacing.js';
@@ -107,6 +109,20 @@ it('a read fails with what to do once nothing that is new enough for it is decod
   expect((await read({ maxStalenessMs: 120_000, readTimeoutMs: 50 }))[0]).toBe(10);
   gate.open();
   expect((await read())[0]).toBe(20);
+});
+
+it('snapshots that others overtake before their rows are decoded are not kept', async () => {
+  await commit(10, 10);
+  expect((await read())[0]).toBe(10);
+  gate.close();
+  for (let at = 11; at < 30; at += 1) {
+    await commit(at, at);
+    await look();
+  }
+  // The served one, the one whose rows are being decoded, the newest, and one that the last look has just passed.
+  expect(queryObjects(DecodedTable, { format: 'count' })).toBeLessThanOrEqual(4);
+  gate.open();
+  expect((await read({ maxStalenessMs: 0 }))[0]).toBe(29);
 });
 
 it('a snapshot that is decoded while there are newer ones is as old as the last look that found it', async () => {
