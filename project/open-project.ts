@@ -51,11 +51,7 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
     const catalog = await catalogs.open(config.defaultCatalog);
     return new Registry({ catalog, io, engine: () => engine.open(), table: identifier });
   };
-  let opened: Promise<Registry> | undefined;
-  const registry = (): Promise<Registry> => {
-    opened ??= openRegistry();
-    return opened;
-  };
+  const registry = new Opened(openRegistry);
   const resolveTable = async (name: string): Promise<ResolvedTableName> => {
     const parsed = parseTableName(name);
     return { catalog: await catalogs.open(parsed.catalog ?? config.defaultCatalog), identifier: parsed.identifier };
@@ -79,9 +75,9 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
       const { catalog, identifier } = await resolveTable(table);
       await catalog.reach?.(identifier, file);
     },
-    identity: async () => (await registry()).projectId(),
-    knownIdentity: async () => (await registry()).findProjectId(),
-    registry,
+    identity: async () => (await registry.get()).projectId(),
+    knownIdentity: async () => (await registry.get()).findProjectId(),
+    registry: () => registry.get(),
     close: async () => {
       io.cache.clear();
       const results = await Promise.allSettled([catalogs.close(), engine.close()]);
@@ -172,11 +168,41 @@ class CatalogSet {
   }
 }
 
-/** The query engine, opened when first needed. */
+/** What is opened when first asked for, once. What could not be opened may be asked for again: a catalog or a disk comes back. */
+class Opened<T> {
+  readonly #open: () => Promise<T>;
+  #opened: Promise<T> | undefined;
+
+  constructor(open: () => Promise<T>) {
+    this.#open = open;
+  }
+
+  get(): Promise<T> {
+    this.#opened ??= this.#openOnce();
+    return this.#opened;
+  }
+
+  #openOnce(): Promise<T> {
+    const opened = this.#open();
+    opened.catch(() => {
+      if (this.#opened === opened) this.#opened = undefined;
+    });
+    return opened;
+  }
+
+  /** What is open; undefined: nothing, or it is taken already. */
+  take(): Promise<T> | undefined {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    return opened;
+  }
+}
+
+/** The query engine. */
 class EngineSlot {
   readonly #config: MoraineConfig;
   readonly #fileFolders: readonly string[];
-  #engine: Promise<Engine> | undefined;
+  readonly #engine = new Opened(() => this.#openNew());
 
   constructor(config: MoraineConfig, fileFolders: readonly string[]) {
     this.#config = config;
@@ -184,8 +210,7 @@ class EngineSlot {
   }
 
   open(): Promise<Engine> {
-    this.#engine ??= this.#openNew();
-    return this.#engine;
+    return this.#engine.get();
   }
 
   async #openNew(): Promise<Engine> {
@@ -202,9 +227,6 @@ class EngineSlot {
   }
 
   async close(): Promise<void> {
-    const engine = this.#engine;
-    if (engine === undefined) return;
-    this.#engine = undefined;
-    await (await engine).close();
+    await (await this.#engine.take())?.close();
   }
 }

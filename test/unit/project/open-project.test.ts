@@ -64,6 +64,26 @@ describe('a project', () => {
     expect(existsSync(left) ? readdirSync(left) : []).toEqual([]);
   });
 
+  it('opens registry and engine once what kept them from it has gone', async () => {
+    for (const place of ['state', 'tmp']) writeFileSync(join(folder, place), '');
+    const config = {
+      catalogs: { prod: { uri: 'state/catalog.db' } },
+      engine: { threads: 1, memoryLimit: '200MB', tempDirectory: 'tmp' },
+    };
+    const project = await openProject({ config, cwd: folder });
+    try {
+      await expect(project.knownIdentity()).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
+      await expect(project.engine()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      for (const place of ['state', 'tmp']) rmSync(join(folder, place));
+      expect(await project.knownIdentity()).toBeNull();
+      expect(await project.registry()).toBe(await project.registry());
+      const answer = await (await project.engine()).withConnection((connection) => connection.rows('SELECT 6 * 7'));
+      expect(answer).toEqual([[42]]);
+    } finally {
+      await project.close();
+    }
+  });
+
   it('refuses files outside its roots', async () => {
     const project = await openProject({ config: { storage: { roots: ['in'] } }, cwd: folder });
     await project.io.create(join(folder, 'in/x'), new Uint8Array([1]));
