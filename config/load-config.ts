@@ -62,7 +62,7 @@ export function parseConfig(
 ): MoraineConfig {
   const yaml = parseYamlSource(text, source.env ?? {});
   if (yaml.problems.length > 0) throw invalid(source.file, yaml.problems);
-  const parsed = configSchema.safeParse(yaml.value);
+  const parsed = parsedValue(yaml);
   if (!parsed.success) {
     throw invalid(
       source.file,
@@ -76,6 +76,15 @@ export function parseConfig(
   const secrets = [...writtenSecrets(yaml, parsed.data), ...writtenPasswords(yaml, parsed.data)];
   if (secrets.length > 0) throw invalid(source.file, secrets);
   return resolveConfig(parsed.data, { directory: dirname(source.file), configFile: source.file });
+}
+
+/** What a variable gave is a number or a boolean only where no text can be. */
+function parsedValue({ value, withPlainValues }: YamlSource): ReturnType<typeof configSchema.safeParse> {
+  const asTexts = configSchema.safeParse(value);
+  if (asTexts.success) return asTexts;
+  const isOfAnotherType = ({ code }: { readonly code?: string }): boolean => /^invalid_(type|union)$/.test(code ?? '');
+  const plain = withPlainValues(asTexts.error.issues.filter(isOfAnotherType).map(({ path }) => path));
+  return plain === undefined ? asTexts : configSchema.safeParse(plain);
 }
 
 /** Secrets that stand in the file itself, which people share and commit. */

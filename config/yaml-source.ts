@@ -28,6 +28,12 @@ export interface YamlSource {
   readonly lineAt: (path: readonly PropertyKey[], key?: string) => number;
   /** Whether the value at a path is written out, not taken from a variable of the environment. */
   readonly isLiteral: (path: readonly PropertyKey[]) => boolean;
+  /**
+   * The document with numbers and booleans at these paths, as YAML has them, as far as texts stand there that variables gave and nobody
+   * quoted. In {@link value} these are texts: the digits of an account or of a password are no number.
+   * @returns undefined: there is no such text
+   */
+  readonly withPlainValues: (paths: readonly (readonly PropertyKey[])[]) => unknown;
 }
 
 /** The value of an unquoted scalar after a variable in it was replaced: numbers and booleans as YAML has them. */
@@ -51,6 +57,7 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
     message: `not valid YAML: ${error.message}`,
   }));
   const fromEnvironment = new Set<unknown>();
+  const unquoted = new Map<unknown, Scalar>();
   visit(document, {
     Scalar(position, node) {
       if (env === undefined || position === 'key') return;
@@ -58,8 +65,9 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
       const expanded = expandEnvironment(node.value, env);
       if ('problem' in expanded) problems.push({ line: lineOf(node.range?.[0] ?? 0), message: expanded.problem });
       else {
-        node.value = node.type === Scalar.PLAIN ? plainValue(expanded.text) : expanded.text;
+        node.value = expanded.text;
         fromEnvironment.add(node);
+        if (node.type === Scalar.PLAIN) unquoted.set(node, node);
       }
     },
     Alias(_position, node) {
@@ -86,16 +94,24 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
     }
     return line;
   };
-  const isLiteral = (path: readonly PropertyKey[]): boolean => {
+  const nodeAt = (path: readonly PropertyKey[]): unknown => {
     let node: unknown = document.contents;
     for (const step of path) {
       const within = named(node, document);
       node = isCollection(within) ? within.get(step, true) : undefined;
     }
-    node = named(node, document);
+    return named(node, document);
+  };
+  const isLiteral = (path: readonly PropertyKey[]): boolean => {
+    const node = nodeAt(path);
     return node !== undefined && !fromEnvironment.has(node);
   };
-  return { value, problems, lineAt, isLiteral };
+  const withPlainValues = (paths: readonly (readonly PropertyKey[])[]): unknown => {
+    const nodes = paths.flatMap((path) => unquoted.get(nodeAt(path)) ?? []);
+    for (const node of nodes) node.value = plainValue(String(node.value));
+    return nodes.length === 0 ? undefined : plainDocument(document, problems);
+  };
+  return { value, problems, lineAt, isLiteral, withPlainValues };
 }
 
 /** The node that stands for another one, for an alias. */

@@ -242,6 +242,83 @@ stateFolder: state
     expect(config.temporal).toEqual({ taskQueue: '12', namespace: '${x}', apiKey: 'd' });
   });
 
+  it('takes digits of a variable for a text where a text can be, with every zero', () => {
+    const config = parse(
+      [
+        'temporal:',
+        '  namespace: ${NS}',
+        '  tls: ${TLS}',
+        '  deployment:',
+        '    name: ${NAME}',
+        '    buildId: ${BUILD_ID}',
+        'catalogs:',
+        '  lake:',
+        '    type: glue',
+        '    warehouse: s3://lake/w',
+        '    options:',
+        '      glue.id: ${ACCOUNT}',
+        '      glue.access-key-id: k',
+        '      glue.secret-access-key: ${SECRET}',
+        'storage:',
+        '  options:',
+        '    s3.access-key-id: ${KEY}',
+        '    s3.secret-access-key: ${SECRET}',
+        '    s3.anonymous: ${TLS}',
+        'engine:',
+        '  threads: ${N}',
+        '  memoryLimit: ${BYTES}',
+        'worker:',
+        '  ingestKafka:',
+        '    prod:',
+        '      brokers: [k:1]',
+        '      tls: ${TLS}',
+        '      sasl:',
+        '        mechanism: PLAIN',
+        '        username: ${KEY}',
+        '        password: ${SECRET}',
+        'maintenance:',
+        '  - tables: ${KEY}',
+        '    compact:',
+        '      deleteRatio: ${N}',
+        '    maintain:',
+        '      retainLast: ${N}',
+        'server:',
+        '  port: ${PORT}',
+      ].join('\n'),
+      {
+        ...{ NS: '2024', NAME: '7', BUILD_ID: '57', ACCOUNT: '012345678901', SECRET: '00123', KEY: '12345678' },
+        ...{ TLS: 'true', N: '1', BYTES: '1073741824', PORT: '8080' },
+      },
+    );
+    const { namespace, tls, deployment } = config.temporal;
+    expect({ namespace, tls, deployment }).toEqual({
+      ...{ namespace: '2024', tls: true, deployment: { name: '7', buildId: '57' } },
+    });
+    expect(config.catalogs.get('lake')).toMatchObject({
+      options: { 'glue.id': '012345678901', 'glue.secret-access-key': '00123' },
+    });
+    expect(config.storage.options).toEqual({
+      ...{ 's3.access-key-id': '12345678', 's3.secret-access-key': '00123', 's3.anonymous': 'true' },
+    });
+    expect(config.engine).toMatchObject({ threads: 1, memoryLimitBytes: 1_073_741_824 });
+    expect(config.worker.ingestKafka.get('prod')).toEqual({
+      ...{ brokers: ['k:1'], tls: true, sasl: { mechanism: 'PLAIN', username: '12345678', password: '00123' } },
+    });
+    expect(config.maintenance[0]).toMatchObject({
+      ...{ tables: '12345678', compact: { deleteRatio: 1 }, maintain: { retainLast: 1 } },
+    });
+    expect(config.server.port).toBe(8080);
+  });
+
+  it('says of a variable that gives no number what is expected, with the line', () => {
+    expect(
+      failure(() => parse('engine:\n  threads: ${N}\nserver:\n  port: ${PORT}\n', { N: 'two', PORT: '80' })),
+    ).toEqual({
+      code: 'CONFIG_INVALID',
+      message: '/p/moraine.yaml:2: engine.threads: expected number, received string',
+    });
+  });
+
   it('has warehouses in an object store, with secrets of the environment', () => {
     const config = parse(
       'catalogs: { lake: { warehouse: s3://b/wh/ } }\nstorage: { options: { s3.secret-access-key: "${S}" } }\n',
