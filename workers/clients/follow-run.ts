@@ -15,6 +15,8 @@ const CANCELLATION_INTERVAL_MS = 500;
 /** A workflow's handle, as far as it is used here. */
 export interface FollowedRun<Result> {
   readonly workflowId: string;
+  /** Of the run that does the work and that {@link cancel} ends, where the workflow only waits for it. */
+  readonly workId?: string;
   result(): Promise<Result>;
   cancel(): Promise<unknown>;
   query<Answer>(name: string): Promise<Answer>;
@@ -99,11 +101,9 @@ function stopWaiting({ workflowId }: FollowedRun<unknown>, why: string, remedy?:
 }
 
 /** The remedy for a run that goes on: for those who want it, and for those who do not. */
-function goesOn({ workflowId }: FollowedRun<unknown>): string {
-  const cancel = workflowId.startsWith('backfill/')
-    ? 'moraine backfill cancel'
-    : 'temporal workflow cancel --workflow-id';
-  return `\`moraine run show ${workflowId} --watch\` follows it; \`${cancel} ${workflowId}\` stops it.`;
+function goesOn({ workflowId, workId = workflowId }: FollowedRun<unknown>): string {
+  const cancel = workId.startsWith('backfill/') ? 'moraine backfill cancel' : 'temporal workflow cancel --workflow-id';
+  return `\`moraine run show ${workflowId} --watch\` follows it; \`${cancel} ${workId}\` stops it.`;
 }
 
 function knownCode(code: string): ErrorCode {

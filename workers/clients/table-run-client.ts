@@ -87,6 +87,7 @@ function followTableRun<Result, Progress>(
   const run = client.workflow.getHandle(runId);
   const followed = {
     workflowId,
+    workId: runId,
     result: (): Promise<Result> => request.result(),
     cancel: () => run.cancel(),
     query: <Answer>(name: string) => run.query<Answer>(name),
