@@ -198,18 +198,28 @@ async function checkGrants(project: Project, root: string): Promise<Finding> {
 
 /** Whether every table is where it is said to be. */
 async function checkLocations(project: Project): Promise<Finding> {
-  const { proposed, lost } = await findMovedLocations(project);
+  const { proposed, lost, elsewhere } = await findMovedLocations(project);
   if (proposed.length > 0) {
     const lines = proposed.map(({ prefix, folder }) => `${prefix} is ${folder} now`);
     const message = `tables name locations that are elsewhere: ${lines.join('; ')}; run moraine project map-locations`;
     throw new MoraineError('LOCATION_REFUSED', message);
   }
-  if (lost.length === 0) return { detail: 'every table is where its location says' };
+  if (lost.length === 0) return { detail: `every table is where its location says${elsewhereText(elsewhere)}` };
   const names = lost.map(({ table, location }) => `${table} (${location})`).join(', ');
   return {
     detail: `not found: ${names}`,
     warning: 'Restore the files, add their folder to storage.roots, or drop the tables.',
   };
+}
+
+/** Names of tables that are shown at most. */
+const SHOWN_TABLES = 5;
+
+function elsewhereText(tables: readonly string[]): string {
+  if (tables.length === 0) return '';
+  const more = tables.length > SHOWN_TABLES ? ', ..' : '';
+  const shown = `${tables.slice(0, SHOWN_TABLES).join(', ')}${more}`;
+  return `; not read, since outside storage.roots: ${countedText(tables.length, 'table')} (${shown})`;
 }
 
 async function checkEngine(project: Project): Promise<Finding> {

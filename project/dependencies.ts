@@ -7,6 +7,7 @@ import {
   parseTableName,
   type TableIdentifier,
 } from '../catalogs/index.js';
+import type { CatalogConfig } from '../config/index.js';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { DatasetRegistry, type HistoricalDeps, objectKey, type SaveDeps } from '../features/index.js';
 import type { CompactDeps, GuardedPlace, MaintenanceDeps, MoveDeps } from '../maintenance/index.js';
@@ -65,6 +66,9 @@ function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
   ];
 }
 
+/** Whether tables outside the storage roots are none of the project's business: those of others are in Glue, in metastores and behind Trino, too. */
+export const hasTablesOfOthers = ({ type }: CatalogConfig): boolean => ['glue', 'hive', 'trino'].includes(type);
+
 /** Every table of every configured catalog, and of catalogs of other names in their databases. */
 async function* allTables(project: Project, consequence = 'Nothing is deleted'): AsyncGenerator<Table> {
   const seen = new Set<string>();
@@ -76,9 +80,7 @@ async function* allTables(project: Project, consequence = 'Nothing is deleted'):
       return opened;
     });
     seen.add(catalog.id);
-    // Those of others are in Glue, in metastores and behind Trino, too.
-    const isShared = ['glue', 'hive', 'trino'].includes(project.config.catalogs.get(name)?.type ?? '');
-    yield* tablesOf(catalog, project.io, consequence, isShared ? ['LOCATION_REFUSED'] : []);
+    yield* tablesOf(catalog, project.io, consequence, hasTablesOfOthers(config) ? ['LOCATION_REFUSED'] : []);
   }
   for (const sibling of siblings) {
     if (seen.has(sibling.id)) continue;

@@ -4,6 +4,7 @@ import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs
 import { isMoraineError } from '../errors/index.js';
 import { comparableLocation, isStoreLocation, type Location, type LocationPrefix } from '../locations/index.js';
 import { catalogTables } from './catalog-tables.js';
+import { hasTablesOfOthers } from './dependencies.js';
 import type { Project } from './project.js';
 
 /** The findings about the tables of all catalogs. */
@@ -12,6 +13,8 @@ export interface MovedLocations {
   readonly proposed: readonly LocationPrefix[];
   /** Tables whose metadata was found neither at its location nor below the project's folders. */
   readonly lost: readonly { readonly table: string; readonly location: Location }[];
+  /** Tables outside the storage roots, in catalogs that have tables of others, too: they are not read. */
+  readonly elsewhere: readonly string[];
 }
 
 /**
@@ -21,29 +24,41 @@ export interface MovedLocations {
 export async function findMovedLocations(project: Project): Promise<MovedLocations> {
   const proposed = new Map<Location, LocationPrefix>();
   const lost: { table: string; location: Location }[] = [];
+  const elsewhere: string[] = [];
   const folders = project.config.storage.roots.filter((root) => !isStoreLocation(root));
-  for (const name of project.config.catalogs.keys()) {
+  for (const [name, config] of project.config.catalogs) {
     const catalog = await project.catalog(name);
     for await (const identifier of catalogTables(catalog)) {
-      const location = await missingLocation(catalog, identifier);
-      if (location === null) continue;
+      const missing = await missingLocation(catalog, identifier);
+      if (missing === null) continue;
+      const { location, isElsewhere } = missing;
+      const table = `${name}/${formatTableName(identifier)}`;
       const found = await findBelow(folders, location);
-      if (found === null) lost.push({ table: `${name}/${formatTableName(identifier)}`, location });
-      else proposed.set(found.prefix, found);
+      if (found !== null) proposed.set(found.prefix, found);
+      else if (isElsewhere && hasTablesOfOthers(config)) elsewhere.push(table);
+      else lost.push({ table, location });
     }
   }
-  return { proposed: [...proposed.values()], lost };
+  return { proposed: [...proposed.values()], lost, elsewhere };
 }
 
-/** Where a table's metadata is said to be, if it is not there or must not be read. */
-async function missingLocation(catalog: Catalog, identifier: TableIdentifier): Promise<Location | null> {
+/** A table whose metadata cannot be read. */
+interface Missing {
+  /** Where its metadata is said to be. */
+  readonly location: Location;
+  /** Whether that is outside the storage roots, where nothing is looked at. */
+  readonly isElsewhere: boolean;
+}
+
+/** Null: the metadata is there, or something else is the matter. */
+async function missingLocation(catalog: Catalog, identifier: TableIdentifier): Promise<Missing | null> {
   try {
     await catalog.loadTable(identifier, { snapshots: 'refs' });
     return null;
   } catch (error) {
     if (!isMoraineError(error, 'LOCATION_REFUSED', 'FILE_NOT_FOUND')) return null;
     const { location } = error.details;
-    return typeof location === 'string' ? location : null;
+    return typeof location === 'string' ? { location, isElsewhere: error.code === 'LOCATION_REFUSED' } : null;
   }
 }
 

@@ -27,7 +27,7 @@ export function mapLocations(
   }
   return withProject(context, async (project) => {
     const given = from === undefined || to === undefined ? null : { prefix: from, folder: resolve(to) };
-    const moved = given === null ? await findMovedLocations(project) : { proposed: [given], lost: [] };
+    const moved = given === null ? await findMovedLocations(project) : { proposed: [given], lost: [], elsewhere: [] };
     const written = new Map(moved.proposed.map(({ prefix, folder }) => [prefix, asWritten(project, folder)]));
     if (written.size > 0) await write(project, moved.proposed, written, dryRun);
     if (json) await printJson(context, { locations: Object.fromEntries(written), lost: moved.lost, dryRun });

@@ -118,6 +118,6 @@ test('tables of nested namespaces are looked for, too', async () => {
   const config = { catalogs: { local: { uri: 'c.db', warehouse: 'moved' } } };
   const moved = await createMoraine({ cwd: base, config });
   onTestFinished(() => moved.close());
-  const expected = { proposed: [{ prefix: join(base, 'made'), folder: join(base, 'moved') }], lost: [] };
+  const expected = { proposed: [{ prefix: join(base, 'made'), folder: join(base, 'moved') }], lost: [], elsewhere: [] };
   expect(await findMovedLocations(moved.project)).toEqual(expected);
 });
