@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { withMappedLocations } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
@@ -44,12 +44,28 @@ async function write(
   const known = [...config.storage.locations].map(([prefix, folder]) => ({ prefix, folder }));
   // A configuration that cannot be read again must not be written.
   new PrefixMap([...known, ...proposed]);
-  const file = config.configFile;
-  if (file === null || dryRun) return;
-  const text = withMappedLocations(await readFile(file, 'utf8'), written);
+  if (config.configFile === null || dryRun) return;
+  try {
+    await replaceText(await realpath(config.configFile), (text) => withMappedLocations(text, written));
+  } catch (cause) {
+    const message = `${config.configFile} cannot be written: ${(cause as Error).message}`;
+    throw new MoraineError('STORAGE_UNAVAILABLE', message, { cause });
+  }
+}
+
+/** The file is the old or the new one whenever somebody reads it, and keeps its rights. @throws errors of the file system */
+async function replaceText(file: string, change: (text: string) => string): Promise<void> {
+  const text = change(await readFile(file, 'utf8'));
+  const { mode } = await stat(file);
   const temporary = `${file}.${randomUUID()}.tmp`;
-  await writeFile(temporary, text);
-  await rename(temporary, file);
+  try {
+    await writeFile(temporary, text, { mode: 0o600 });
+    await chmod(temporary, mode & 0o777);
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** Relative to the configuration where the folder lies beside or below it, so that the project can be moved again. */
