@@ -14,7 +14,7 @@ import {
   tableHealth,
   tidyManifests,
 } from '../maintenance/index.js';
-import { maintenanceDeps, type Project, tableNames } from '../project/index.js';
+import { changeableTableNames, maintenanceDeps, type Project } from '../project/index.js';
 import { movedTo } from '../tables/index.js';
 import type { RequestedRun } from './contract.js';
 import type {
@@ -93,14 +93,14 @@ export function createMaintainActivities(project: Project): MaintainActivities {
 const settingsOf = (request: MaintainRequest) => maintenanceSettings(parseMaintainRequest(request));
 
 /** The runs that the project's policy asks for now. @throws `INVALID_ARGUMENT` if there is no policy */
-async function planPolicy(project: Project, signal: AbortSignal): Promise<PolicyPlan> {
+export async function planPolicy(project: Project, signal: AbortSignal): Promise<PolicyPlan> {
   const policies = project.config.maintenance;
   if (policies.length === 0) {
     throw new MoraineError('INVALID_ARGUMENT', 'moraine.yaml has no maintenance policy: add `maintenance` to it');
   }
   const states: TableState[] = [];
   const failed: FailedPolicyStep[] = [];
-  for await (const found of tableNames(project)) {
+  for await (const found of changeableTableNames(project)) {
     signal.throwIfAborted();
     const table = requestTableName(project, found);
     if (policyFor(policies, table) === undefined || states.length + failed.length >= MAX_POLICY_TABLES) continue;

@@ -73,7 +73,7 @@ export const hasTablesOfOthers = ({ type }: CatalogConfig): boolean => ['glue', 
 async function* allTables(project: Project, consequence = 'Nothing is deleted'): AsyncGenerator<Table> {
   const seen = new Set<string>();
   const siblings: Catalog[] = [];
-  for (const name of project.config.catalogs.keys()) {
+  for (const [name, config] of project.config.catalogs) {
     const catalog = await answered(name, consequence, async () => {
       const opened = await project.catalog(name);
       siblings.push(...(await opened.siblings()));
@@ -142,6 +142,12 @@ export function tableNames(project: Project, onSilent?: OnSilentCatalog): AsyncG
   return namesOf(project, catalogTables, onSilent);
 }
 
+/** The names of the tables that can be changed: those that Trino alone reaches are left out, and it is not asked. */
+export function changeableTableNames(project: Project): AsyncGenerator<NamedTable> {
+  const isChangeable = ({ type }: CatalogConfig): boolean => type !== 'trino';
+  return namesOf(project, catalogTables, undefined, isChangeable);
+}
+
 /** The name of every view of every configured catalog. */
 export function viewNames(project: Project, onSilent?: OnSilentCatalog): AsyncGenerator<NamedTable> {
   return namesOf(project, catalogViews, onSilent);
@@ -151,8 +157,10 @@ async function* namesOf(
   project: Project,
   list: (catalog: Catalog) => AsyncIterable<TableIdentifier>,
   onSilent?: OnSilentCatalog,
+  isAsked: (catalog: CatalogConfig) => boolean = () => true,
 ): AsyncGenerator<NamedTable> {
-  for (const name of project.config.catalogs.keys()) {
+  for (const [name, config] of project.config.catalogs) {
+    if (!isAsked(config)) continue;
     try {
       const catalog = await project.catalog(name);
       for await (const identifier of list(catalog)) yield { catalog, identifier };

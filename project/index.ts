@@ -1,6 +1,7 @@
 /** The composition root: one configuration made into the parts that every command, activity and library call uses. */
 
 export {
+  changeableTableNames,
   compactDeps,
   datasetDeps,
   maintenanceDeps,
