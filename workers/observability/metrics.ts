@@ -94,9 +94,10 @@ export class WorkerMetrics {
     error: () => undefined,
   };
 
-  /** Steps that stage files are recognised by their result. */
+  /** Steps that stage files are recognised by their result. That of a plan counts what is to be read. */
   #countStaged(activity: string, result: unknown): void {
     if (typeof result !== 'object' || result === null || !('rows' in result) || !('bytes' in result)) return;
+    if (activity.startsWith('plan')) return;
     this.#rows.inc({ activity }, Number(result.rows) || 0);
     this.#bytes.inc({ activity }, Number(result.bytes) || 0);
   }
