@@ -79,14 +79,18 @@ async function* replayEach(
 ): AsyncGenerator<{ recorded: RecordedHistory; error: Error | undefined }> {
   const inputs = histories.map(({ workflowId, history }) => ({ workflowId, history: history as History }));
   const results = Worker.runReplayHistories(worker, inputs);
-  for (const recorded of histories) {
-    const result = await results.next().catch((error: unknown) => {
-      throw unreadable(recorded.file, error);
-    });
-    if (result.done === true) throw unreadable(recorded.file, new Error('the replay ended early'));
-    yield { recorded, error: result.value.error };
+  try {
+    for (const recorded of histories) {
+      const result = await results.next().catch((error: unknown) => {
+        throw unreadable(recorded.file, error);
+      });
+      if (result.done === true) throw unreadable(recorded.file, new Error('the replay ended early'));
+      yield { recorded, error: result.value.error };
+    }
+  } finally {
+    // A worker that nobody ends keeps its process.
+    await results.return?.();
   }
-  await results.return?.();
 }
 
 function unreadable(file: string, error: unknown): MoraineError {

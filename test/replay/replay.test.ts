@@ -1,6 +1,7 @@
 import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { Worker } from '@temporalio/worker';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { replayHistories } from '../../testing/index.js';
 import { workflowsPath } from '../../workers/index.js';
 import { failureOf } from '../support/error-code.js';
@@ -46,6 +47,24 @@ describe('recorded histories', () => {
     const error = await failureOf(replayHistories(history, { workflows: { workflowsPath: entry } }));
     expect(error.code).toBe('NONDETERMINISM');
     expect(error.message).toContain('materialize-run-three-shards.json');
+  });
+
+  test('one whose workflow is not among the code is refused by name, and the worker that replays it ends', async () => {
+    const replay = Worker.runReplayHistories.bind(Worker);
+    let isEnded = false;
+    vi.spyOn(Worker, 'runReplayHistories').mockImplementation(async function* (...given) {
+      try {
+        yield* replay(...given);
+      } finally {
+        isEnded = true;
+      }
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    const history = join(HISTORIES, '0.1.0', 'training-set-failed.json');
+    const error = await failureOf(replayHistories(history, { workflows: { workflowsPath: changedWorkflows() } }));
+    expect(error.code).toBe('INPUT_UNREADABLE');
+    expect(error.message).toContain('training-set-failed.json cannot be replayed');
+    expect(isEnded).toBe(true);
   });
 
   test.each([
