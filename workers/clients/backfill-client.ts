@@ -20,6 +20,7 @@ import type { ProjectSettings } from '../temporal-settings.js';
 import { requireSmallInput, startOnPolledQueue } from '../worker/task-queue.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
+import { workerAnswer } from './worker-answer.js';
 
 export type NewBackfill = Omit<BackfillRunInput, 'searchAttributes' | 'carried'>;
 
@@ -64,12 +65,12 @@ export async function controlBackfill(client: Client, id: string, control: Backf
   await known<unknown>(id, control === 'cancel' ? handle.cancel() : handle.signal(control));
 }
 
-/** @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` for a number that it does not take */
+/** @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` for a number that it does not take; `TASK_QUEUE_UNPOLLED` if no worker answers */
 export async function changeBackfillConcurrency(client: Client, id: string, concurrency: number): Promise<void> {
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
     throw new MoraineError('INVALID_ARGUMENT', `The concurrency is a number from 1 to ${MAX_CONCURRENCY}.`);
   }
-  await changeConcurrency(client, { workflowId: id }, concurrency);
+  await workerAnswer(client, id, () => changeConcurrency(client, { workflowId: id }, concurrency));
 }
 
 const MAX_FAILED: MaxFailed = 100;

@@ -4,9 +4,10 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { RequestedRun } from '../../activities/contract.js';
 import { type IngestRequest, ingestWorkflowId, type RunPlace } from '../../activities/index.js';
 import type { IngestBatch, IngestInput, IngestResult, IngestStatus } from '../../activities/ingest-contract.js';
-import { MoraineError } from '../../errors/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { requireSmallInput, startOnPolledQueue } from '../worker/task-queue.js';
 import type { TemporalClient } from './connection.js';
+import { workerAnswer } from './worker-answer.js';
 
 /** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
 type IngestWorkflow = (input: IngestInput) => Promise<IngestResult>;
@@ -51,26 +52,37 @@ export async function controlIngest(client: Client, id: string, control: IngestC
 /**
  * Changes when batches are committed; the sink begins anew with them.
  * @returns the settings that hold now
- * @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` for a setting that it does not take
+ * @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` for a setting that it does not take; `TASK_QUEUE_UNPOLLED` if no worker answers
  */
 export async function changeIngestBatch(
   client: Client,
   id: string,
   batch: IngestBatch,
 ): Promise<Required<IngestBatch>> {
-  const changing = handleOf(client, id).executeUpdate<Required<IngestBatch>, [IngestBatch]>('changeBatch', {
-    args: [batch],
-  });
-  return await known(id, changing).catch((error: unknown) => {
+  const change = (): Promise<Required<IngestBatch>> =>
+    handleOf(client, id).executeUpdate<Required<IngestBatch>, [IngestBatch]>('changeBatch', { args: [batch] });
+  return await known(id, workerAnswer(client, id, change)).catch((error: unknown) => {
     const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
     if (!(cause instanceof ApplicationFailure) || cause.type !== 'INVALID_ARGUMENT') throw error;
     throw new MoraineError('INVALID_ARGUMENT', `${cause.message}.`, { cause: error });
   });
 }
 
-/** How an ingest is doing, or how it was when it ended. @throws `WORKFLOW_NOT_FOUND` */
+/**
+ * How an ingest is doing, or how it was when it ended; as it has noted it last, if no worker answers.
+ * @throws `WORKFLOW_NOT_FOUND`; `TASK_QUEUE_UNPOLLED` for one that has noted nothing yet
+ */
 export async function ingestStatus(client: Client, id: string): Promise<IngestStatus> {
-  return await known(id, handleOf(client, id).query<IngestStatus>('status'));
+  const handle = handleOf(client, id);
+  return await known(
+    id,
+    workerAnswer(client, id, () => handle.query<IngestStatus>('status')).catch(async (error: unknown) => {
+      if (!isMoraineError(error, 'TASK_QUEUE_UNPOLLED')) throw error;
+      const noted = (await handle.describe()).memo?.['progress'] as IngestStatus | undefined;
+      if (noted === undefined) throw error;
+      return noted;
+    }),
+  );
 }
 
 const handleOf = (client: Client, id: string) => client.workflow.getHandle<IngestWorkflow>(id);
