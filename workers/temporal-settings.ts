@@ -31,7 +31,7 @@ export interface ProjectSettings extends TemporalSettings {
 /**
  * Merges, the first one that says something wins: Temporal's own environment variables (`TEMPORAL_ADDRESS`,
  * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS..`, `TEMPORAL_PROFILE`), the `temporal:` section of
- * `moraine.yaml`, Temporal's own configuration file.
+ * `moraine.yaml`, Temporal's own configuration file. An empty variable says nothing, as in a file of Compose that passes one on.
  *
  * @throws `CONFIG_INVALID` if Temporal's configuration file cannot be read or lacks the profile, or encryption keys cannot be read
  */
@@ -39,7 +39,8 @@ export function resolveTemporalSettings(
   config: TemporalConfig,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): TemporalSettings {
-  const profile = overlay(loadProfile(config, environment), config, environment);
+  const said = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const profile = overlay(loadProfile(config, said), config, said);
   const encryptionKeys = resolveEncryptionKeys(config, environment);
   return {
     address: profile.address,

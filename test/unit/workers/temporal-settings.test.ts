@@ -46,6 +46,17 @@ describe('Temporal settings', () => {
     });
   });
 
+  test('a variable that is empty says nothing', () => {
+    const yaml = { taskQueue: 'q', configFile: configFile(), address: 'yaml:2', apiKey: 'key-of-yaml' };
+    const empty = { TEMPORAL_ADDRESS: '', TEMPORAL_NAMESPACE: '', TEMPORAL_API_KEY: '', TEMPORAL_PROFILE: '' };
+    expect(resolveTemporalSettings(yaml, empty)).toMatchObject({
+      ...{ address: 'yaml:2', namespace: 'file-namespace', connection: { address: 'yaml:2', apiKey: 'key-of-yaml' } },
+    });
+    expect(
+      resolveTemporalSettings({ taskQueue: 'q' }, { ...empty, TEMPORAL_CONFIG_FILE: '/nonexistent' }).address,
+    ).toBe(undefined);
+  });
+
   test('a profile of Temporal Cloud brings its key, and a key switches TLS on', () => {
     const settings = resolveTemporalSettings({ taskQueue: 'q', configFile: configFile(), profile: 'cloud' }, {});
     expect(settings).toMatchObject({
