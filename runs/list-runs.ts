@@ -20,8 +20,8 @@ export interface RunFilter {
   /** Runs whose ids carry another project are left out. */
   readonly project: string | null;
   readonly view?: string;
-  /** The table that a run writes or works on. */
-  readonly table?: string;
+  /** The table that a run writes or works on, by one of its names. */
+  readonly table?: string | readonly string[];
   readonly status?: RunStatus;
   readonly limit: number;
 }
@@ -56,12 +56,15 @@ export async function listRuns(client: Client, filter: RunFilter): Promise<reado
   return found.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
 }
 
-/** The request is compared here: a namespace need not have our search attributes, and entries of people set none. */
+/** The request is compared here: a namespace need not have our search attributes, and entries of people set none, so that their ids tell. */
 function matches({ view, table, workflowId }: RunSummary, filter: RunFilter): boolean {
   if ((projectOfId(workflowId) ?? filter.project) !== filter.project) return false;
-  const parts = workflowId.split(/[/@]/);
-  if (filter.view !== undefined && view !== filter.view && !parts.includes(filter.view)) return false;
-  return filter.table === undefined || table === filter.table || parts.includes(filter.table);
+  const id = `/${workflowId.replaceAll('@', '/')}/`;
+  const isNamed = (known: string | null, name: string): boolean =>
+    known === null ? id.includes(`/${name}/`) : known === name;
+  const isOf = (known: string | null, asked: string | readonly string[] | undefined): boolean =>
+    asked === undefined || [asked].flat().some((name) => isNamed(known, name));
+  return isOf(view, filter.view) && isOf(table, filter.table);
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
