@@ -31,7 +31,7 @@ export function buildProgram(runner: ActionRunner): Command {
       'after',
       `
 Tables are [CATALOG/]NAMESPACE.TABLE; a name with a dot in it is written in double quotes.
-Times are ISO-8601, UTC unless they have an offset. Ranges hold their start and not their end.
+Times are ISO-8601, UTC unless they have an offset. Ranges hold their start and not their end, unless an option says so.
 Run \`moraine COMMAND --help\` for a command's options and examples.`,
     );
   declareDefinitionCommands(program, runner);

@@ -122,7 +122,7 @@ export interface Moraine {
   resumeBackfill(id: string, options?: ServerOptions): Promise<void>;
   /** Ends a backfill. Windows that were read are committed, others are left undone. */
   cancelBackfill(id: string, options?: ServerOptions): Promise<void>;
-  /** Tries the windows of a backfill again that have failed, and no others. */
+  /** Tries the windows of a backfill again that have failed; after a hundred failures also those that were not begun. */
   retryBackfill(id: string, options?: ServerOptions): Promise<RetriedBackfill>;
   /** Changes how many windows a backfill in flight works on at a time, 1 to 16. */
   changeBackfillConcurrency(id: string, concurrency: number, options?: ServerOptions): Promise<void>;

@@ -50,7 +50,12 @@ export function declareBackfillCommands(program: Command, runner: ActionRunner):
   control(backfill, runner, 'pause', 'Begin no further window of a backfill in flight.');
   control(backfill, runner, 'resume', 'Go on with a paused backfill.');
   control(backfill, runner, 'cancel', 'End a backfill. Windows that were read are committed, others are left undone.');
-  control(backfill, runner, 'retry', 'Try the windows of a backfill again that have failed, and no others.');
+  control(
+    backfill,
+    runner,
+    'retry',
+    'Try the windows of a backfill again that have failed; after a hundred failures also those that were not begun.',
+  );
   const concurrency = backfill
     .command('concurrency')
     .description('Change how many windows a backfill in flight works on at a time.')

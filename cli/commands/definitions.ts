@@ -11,7 +11,7 @@ export function declareDefinitionCommands(program: Command, runner: ActionRunner
     .argument('<dir>', 'the folder, created if it does not exist')
     .option(
       '--catalog <address>',
-      'where the catalog is: a SQLite file, postgresql://.., https://.. (REST), thrift://.. (Hive), glue[:REGION] or memory',
+      'where the catalog is: a SQLite file, postgresql://.., https://.. (REST), thrift://.. (Hive), glue[:REGION], trino://HOST:PORT/CATALOG or memory',
     )
     .option('--warehouse <place>', 'where tables go: a folder, s3://BUCKET/PREFIX or gs://..')
     .addOption(

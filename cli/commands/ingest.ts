@@ -26,7 +26,7 @@ export function declareIngestCommands(program: Command, runner: ActionRunner): v
       '--name <name>',
       'tells the sinks of a table apart: positions are kept under it (default: files, or kafka.TOPIC)',
     );
-  addBatchOptions(start);
+  addBatchOptions(start, ['10000', '10']);
   addRecordOptions(start).option('--json', 'print the run as JSON');
   withExamples(
     start,
@@ -43,7 +43,7 @@ export function declareIngestCommands(program: Command, runner: ActionRunner): v
     .command('batch')
     .description('Change when batches are committed.')
     .argument('<id>', 'its workflow id');
-  addBatchOptions(batch);
+  addBatchOptions(batch, ['as before', 'as before']);
   withExamples(batch, 'ingest batch ingest/iot.uplinks/files --batch-size 50000 --batch-interval 30');
   does(batch, runner, async () => (await import('../actions/ingest.js')).ingestBatch);
   const status = ingest
@@ -54,12 +54,13 @@ export function declareIngestCommands(program: Command, runner: ActionRunner): v
   does(status, runner, async () => (await import('../actions/ingest.js')).ingestStatus);
 }
 
-function addBatchOptions(command: Command): Command {
+/** @param unlessGiven what holds without them */
+function addBatchOptions(command: Command, [size, interval]: readonly [string, string]): Command {
   return command
-    .option('--batch-size <records>', 'records of a commit (default: 10000)', wholeNumber(1))
+    .option('--batch-size <records>', `records of a commit (default: ${size})`, wholeNumber(1, 10_000_000))
     .option(
       '--batch-interval <seconds>',
-      'time after which fewer records are committed, too (default: 10)',
+      `time after which fewer records are committed, too (default: ${interval})`,
       wholeNumber(1, 3600),
     );
 }

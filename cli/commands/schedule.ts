@@ -44,8 +44,14 @@ function declareCreate(schedule: Command, runner: ActionRunner): void {
         'a tick during an earlier run (default: buffer-all for windows, else skip)',
       ).choices(['skip', 'buffer-one', 'buffer-all', 'allow-all']),
     )
-    .option('--catch-up <duration>', 'how late a missed tick may still run (default: 7d for windows, else one tick)')
-    .option('--jitter <duration>', 'fire up to this much later, at random (default: a tenth of --every, at most 1m)')
+    .option(
+      '--catch-up <duration>',
+      'how late a missed tick may still run (default: for windows 7d, or 1000 ticks if that is less; else one tick; with --cron 1d)',
+    )
+    .option(
+      '--jitter <duration>',
+      'fire up to this much later, at random (default: a tenth of --every, at most 1m; with --cron 0)',
+    )
     .option('--paused', 'make it paused')
     .option('--note <text>', 'a remark')
     .option('--json', 'print the schedule as JSON');

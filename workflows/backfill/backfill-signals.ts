@@ -17,7 +17,7 @@ export const resume = {
 
 export const retry = {
   signal: defineSignal('retry'),
-  description: 'Tries the windows again that have failed, and no others.',
+  description: 'Tries the windows again that have failed; after a hundred failures also those that were not begun.',
 } satisfies DescribedSignal;
 
 /** Returns the number of windows that are worked on at a time from now on. */
