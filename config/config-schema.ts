@@ -72,6 +72,20 @@ const kafkaCluster = z.strictObject({
 
 const duration = z.string().regex(/^[1-9]\d{0,9}\s*(ms|s|m|h|d|w)$/, 'must be a duration such as 6h or 5d');
 
+/** How many of a unit are a day; days and weeks are one. */
+const UNITS_OF_DAY = new Map([
+  ['ms', 86_400_000],
+  ['s', 86_400],
+  ['m', 1440],
+  ['h', 24],
+]);
+
+/** Younger orphans may be files of a writer in flight. A run of a person may confirm that nobody writes; a policy cannot. */
+const orphanAge = duration.refine((value) => {
+  const [, number, unit] = /^(\d+)\s*([a-z]+)$/.exec(value) ?? [];
+  return Number(number ?? 1) >= (UNITS_OF_DAY.get(unit ?? '') ?? 1);
+}, 'must be a day or more');
+
 /** Maintenance policy of the tables that match a pattern. */
 const maintenancePolicy = z.strictObject({
   tables: text,
@@ -86,7 +100,7 @@ const maintenancePolicy = z.strictObject({
     .strictObject({
       olderThan: duration.optional(),
       retainLast: count(1_000_000).optional(),
-      orphansOlderThan: duration.optional(),
+      orphansOlderThan: orphanAge.optional(),
       deleteOutside: z.boolean().optional(),
       metadataVersions: count(1_000_000).optional(),
     })

@@ -234,6 +234,11 @@ stateFolder: state
     expect(config.engine.threads).toBe(7);
   });
 
+  it.each(['86400000ms', '86400s', '1440m', '24h', '1d', '1w'])('takes orphans of %s in a policy', (age) => {
+    const { maintenance } = parse(`maintenance: [{ tables: "*", maintain: { orphansOlderThan: ${age} } }]`, {});
+    expect(maintenance[0]?.maintain).toEqual({ orphansOlderThan: age });
+  });
+
   it('keeps a quoted number a text, an empty variable its default, and $${ literal', () => {
     const config = parse('temporal: { taskQueue: "${Q}", namespace: "$${x}", apiKey: "${EMPTY:-d}" }', {
       Q: '12',
@@ -486,6 +491,10 @@ describe('a mistake names its line', () => {
       'catalogs:\n  a:\n    type: sql\n    warehose: x\n',
       '/p/moraine.yaml:4: unknown key catalogs.a.warehose; did you mean warehouse?',
     ],
+    ...['86399999ms', '1439 m', '23h'].map((age): [string, string] => [
+      `maintenance:\n  - tables: "*"\n    maintain: { orphansOlderThan: ${age} }\n`,
+      '/p/moraine.yaml:3: maintenance.0.maintain.orphansOlderThan: must be a day or more',
+    ]),
     ['engine:\n  threads: many\n', '/p/moraine.yaml:2: engine.threads: expected number, received string'],
     ['engine:\n  memoryLimit: lots\n', '/p/moraine.yaml:2: engine.memoryLimit: must be a size such as 512MB or 2GiB'],
     [
