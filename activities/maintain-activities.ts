@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { type Client } from '@temporalio/client';
 import { requireChangeable } from '../catalogs/index.js';
@@ -35,7 +36,7 @@ import { asActivity } from './step.js';
 /** The workflow's type, as a run of it. The code itself lives in the workflow sandbox, so only its name is used. */
 type MaintainRunWorkflow = (input: MaintainRunInput) => Promise<MaintainResult>;
 
-/** The plan of a policy travels as one list. */
+/** Tables of one plan at most, since it travels as one list. */
 const MAX_POLICY_TABLES = 2000;
 /** Names of unreadable manifests that a result carries at most. */
 const MAX_NAMES = 20;
@@ -92,18 +93,30 @@ export function createMaintainActivities(project: Project): MaintainActivities {
 /** Checked here, too: a run takes requests from the web UI as well as from those who have checked theirs. */
 const settingsOf = (request: MaintainRequest) => maintenanceSettings(parseMaintainRequest(request));
 
-/** The runs that the project's policy asks for now. @throws `INVALID_ARGUMENT` if there is no policy */
-export async function planPolicy(project: Project, signal: AbortSignal): Promise<PolicyPlan> {
+/**
+ * The runs that the project's policy asks for now.
+ * @param most of the tables that are looked at
+ * @throws `INVALID_ARGUMENT` if there is no policy
+ */
+export async function planPolicy(
+  project: Project,
+  signal: AbortSignal,
+  most: number = MAX_POLICY_TABLES,
+): Promise<PolicyPlan> {
   const policies = project.config.maintenance;
   if (policies.length === 0) {
     throw new MoraineError('INVALID_ARGUMENT', 'moraine.yaml has no maintenance policy: add `maintenance` to it');
   }
-  const states: TableState[] = [];
-  const failed: FailedPolicyStep[] = [];
+  const named: string[] = [];
   for await (const found of changeableTableNames(project)) {
     signal.throwIfAborted();
     const table = requestTableName(project, found);
-    if (policyFor(policies, table) === undefined || states.length + failed.length >= MAX_POLICY_TABLES) continue;
+    if (policyFor(policies, table) !== undefined) named.push(table);
+  }
+  const states: TableState[] = [];
+  const failed: FailedPolicyStep[] = [];
+  for (const table of inTurn(named, most)) {
+    signal.throwIfAborted();
     try {
       const loaded = await project.loadTable(table);
       // A table that has moved is kept in shape under its new name.
@@ -117,6 +130,13 @@ export async function planPolicy(project: Project, signal: AbortSignal): Promise
     }
   }
   return { budgets: policies.map(({ budgetBytes }) => budgetBytes), runs: planPolicyRuns(policies, states), failed };
+}
+
+/** All of them, or as many as there is room for from a random one on: no table waits for ever. */
+function inTurn(tables: readonly string[], most: number): readonly string[] {
+  if (tables.length <= most) return tables;
+  const first = randomInt(tables.length);
+  return [...tables.slice(first), ...tables.slice(0, first)].slice(0, most);
 }
 
 /**

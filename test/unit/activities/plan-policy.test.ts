@@ -30,3 +30,21 @@ test('tables that only Trino reaches are none of it, whether Trino is there or n
     failed: [],
   });
 });
+
+test('where tables are more than a plan has room for, each has its turn in one of the next', async () => {
+  const config = { catalogs: { local: { uri: 'catalog.db', warehouse: 'warehouse' } } };
+  const maintenance = [{ tables: 'shop.*', maintain: {} }];
+  const project = await openProject({ config: { ...config, maintenance }, cwd: temporaryFolder() });
+  onTestFinished(() => project.close());
+  for (const name of ['a', 'b', 'c', 'd']) {
+    await createTable(await project.catalog(), { namespace: ['shop'], name }, { schema: SCHEMA });
+  }
+  const seen = new Set<string>();
+  // By chance a table is left out a hundred times in a row once in 10^30.
+  for (let run = 0; run < 100 && seen.size < 4; run += 1) {
+    const { runs } = await planPolicy(project, AbortSignal.timeout(60_000), 2);
+    expect(new Set(runs.map(({ table }) => table)).size).toBe(2);
+    for (const { table } of runs) seen.add(table);
+  }
+  expect([...seen].sort()).toEqual(['shop.a', 'shop.b', 'shop.c', 'shop.d']);
+});
