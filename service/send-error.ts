@@ -47,7 +47,7 @@ export function notFound(
   reply: FastifyReply,
 ): MoraineError {
   const path = pathOf(request);
-  const methods = routes.filter((route) => matches(route.path, path)).map((route) => route.method);
+  const methods = routes.filter((route) => matches(route.path, wholePathOf(request))).map((route) => route.method);
   if (methods.length === 0) {
     const paths = routes.map((route) => route.path);
     return new MoraineError('PATH_NOT_FOUND', `The service has no path ${path}. ${didYouMean(path, paths)}`);
@@ -64,7 +64,10 @@ function matches(route: string, path: string): boolean {
 }
 
 /** Without the query. */
-const pathOf = ({ url }: FastifyRequest): string => url.replace(/[?#].*$/s, '').slice(0, 200);
+const wholePathOf = ({ url }: FastifyRequest): string => url.replace(/[?#].*$/s, '');
+
+/** For messages. */
+const pathOf = (request: FastifyRequest): string => wholePathOf(request).slice(0, 200);
 
 /** Node's code for a request that has not arrived in time. */
 export const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';

@@ -54,6 +54,9 @@ export interface ServiceOptions {
 /** How often Node looks for requests that do not arrive, in milliseconds. */
 const CHECK_MS = 500;
 
+/** Characters of a name in a path. Nothing limits names of tables here but the head of a request, to which Node gives 16 KiB. */
+const MAX_PARAM_LENGTH = 2 ** 14;
+
 /**
  * Opens a reader of the project's online tables and serves it.
  * @throws INVALID_ARGUMENT for an address that cannot be listened on, CONFIG_INVALID for a file of keys that cannot be read, or a public
@@ -234,6 +237,7 @@ function createApp(server: ServerConfig, { tls, log, sendError }: AppOptions): F
     logger: { level: server.logLevel, stream: log },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // Requests on connections that are open are still answered while the service closes.
     return503OnClosing: false,
     ajv: {

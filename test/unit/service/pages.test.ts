@@ -1,0 +1,49 @@
+/** Pages and paths of the service as programs ask for them; what people see of them is tested in Chromium. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FeatureLab } from '../../support/feature-lab.js';
+import { type LabService, startLabService } from '../../support/lab-service.js';
+
+/** As long as a name may be. */
+const LONG = `trips_${'x'.repeat(122)}`;
+/** Nothing limits names of tables but catalogs and file systems. */
+const LONG_TABLE = `demo.${'t'.repeat(150)}`;
+
+let lab: FeatureLab;
+let service: LabService;
+beforeAll(async () => {
+  lab = await FeatureLab.open();
+  await lab.createTable(LONG_TABLE, { driver_id: 'long', event_ts: 'timestamptz', count: 'long' });
+  service = await startLabService(lab);
+  await service.moraine.apply({
+    entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
+    featureViews: [
+      { name: LONG, entities: ['driver'], source: { table: LONG_TABLE, timestampField: 'event_ts' }, online: true },
+    ],
+  });
+});
+afterAll(async () => {
+  await service.close();
+  await lab.close();
+});
+
+async function ask(path: string, init: RequestInit = {}): Promise<{ readonly status: number; readonly text: string }> {
+  const answer = await fetch(`${service.service.url}${path}`, { redirect: 'manual', ...init });
+  return { status: answer.status, text: await answer.text() };
+}
+
+describe('a long name', () => {
+  it('has a page, of a view and of a table', async () => {
+    const view = await ask(`/ui/views/${LONG}`);
+    expect([view.status, view.text]).toEqual([200, expect.stringContaining(LONG_TABLE)]);
+    const none = await ask(`/ui/tables/moraine_online.${'y'.repeat(3_000)}`);
+    expect([none.status, none.text]).toEqual([404, expect.stringContaining('TABLE_NOT_FOUND')]);
+  });
+
+  it('is one of the paths of files', async () => {
+    const path = `/tables/demo/${'t'.repeat(150)}/files`;
+    const posted = await fetch(`${service.service.url}${path}`, { method: 'POST' });
+    expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    const wrong = await ask(`${path}?snapshot=none`);
+    expect([wrong.status, wrong.text]).toEqual([400, expect.stringContaining("The query's snapshot")]);
+  });
+});
