@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MoraineError } from '../../errors/index.js';
 import { findApiKey, mayUse } from '../api-keys.js';
+import { mediaTypeOf } from '../media-type.js';
 import { routerPath } from '../route.js';
 import { apiPage } from './api-page.js';
 import type { PageDeps } from './deps.js';
@@ -17,6 +18,7 @@ import { viewPage } from './view-page.js';
 import { viewsPage } from './views-page.js';
 
 const COOKIE = 'moraine_session';
+const FORM_TYPE = 'application/x-www-form-urlencoded';
 const MAX_FORM_BYTES = 2 ** 16;
 
 /** Another path to look at, and what becomes of the session. */
@@ -59,7 +61,7 @@ export class Pages {
   addTo(app: FastifyInstance): void {
     app.register((scope, _, done) => {
       scope.addContentTypeParser(
-        'application/x-www-form-urlencoded',
+        FORM_TYPE,
         { parseAs: 'string', bodyLimit: MAX_FORM_BYTES },
         (_request, body, parsed) => parsed(null, new URLSearchParams(String(body))),
       );
@@ -68,7 +70,10 @@ export class Pages {
           method,
           url: routerPath(path),
           onRequest: async (request, reply) => {
-            if (method === 'POST') requireSameOrigin(request);
+            if (method === 'POST') {
+              requireForm(request);
+              requireSameOrigin(request);
+            }
             if (!isOpen && this.#visitor(request).keyName === null && this.#sessions !== undefined)
               return reply.redirect(`/ui/login?next=${encodeURIComponent(request.url)}`, 303);
             return undefined;
@@ -110,7 +115,7 @@ export class Pages {
         path: '/ui/login',
         isOpen: true,
         answer: (request) => {
-          const form = request.body as URLSearchParams;
+          const form = formOf(request) ?? new URLSearchParams();
           const to = pathAfterLogin(form.get('next'));
           const key = findApiKey(keys.keys, `Bearer ${(form.get('key') ?? '').trim()}`);
           if (key === undefined) return loginPage(to, 'This API key is not known.');
@@ -141,7 +146,7 @@ function pagesOf(deps: PageDeps): readonly PageRoute[] {
     {
       method: 'POST',
       path: '/ui/entity',
-      answer: (request) => entityPage(deps, queryOf(request), request.body as URLSearchParams),
+      answer: (request) => entityPage(deps, queryOf(request), formOf(request)),
     },
     get('/ui/tables', () => tablesPage(deps)),
     get('/ui/tables/{name}', (request) => tablePage(deps, nameOf(request))),
@@ -171,6 +176,18 @@ const nameOf = ({ params }: FastifyRequest): string => (params as { readonly nam
 function queryOf({ url }: FastifyRequest): URLSearchParams {
   const start = url.indexOf('?');
   return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
+}
+
+/** What was sent; undefined: nothing was. */
+const formOf = ({ body }: FastifyRequest): URLSearchParams | undefined => body as URLSearchParams | undefined;
+
+/** Bodies of other types are for the API. @throws MEDIA_TYPE_UNSUPPORTED */
+function requireForm({ headers }: FastifyRequest): void {
+  const type = mediaTypeOf(headers);
+  if (type === '' || type === FORM_TYPE) return;
+  throw new MoraineError('MEDIA_TYPE_UNSUPPORTED', `The page takes a form, and the body is of type ${type}.`, {
+    remedy: `Send a form, with the header \`content-type: ${FORM_TYPE}\`.`,
+  });
 }
 
 function tokenOf({ headers }: FastifyRequest): string | undefined {

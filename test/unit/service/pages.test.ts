@@ -1,5 +1,6 @@
 /** Pages and paths of the service as programs ask for them; what people see of them is tested in Chromium. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApiKey } from '../../../service/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 import { type LabService, startLabService } from '../../support/lab-service.js';
 
@@ -45,5 +46,25 @@ describe('a long name', () => {
     expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
     const wrong = await ask(`${path}?snapshot=none`);
     expect([wrong.status, wrong.text]).toEqual([400, expect.stringContaining("The query's snapshot")]);
+  });
+});
+
+describe('what is no form', () => {
+  it('is refused by pages that take forms, and a request without a body has no key', async () => {
+    const keys = `${lab.folder}/keys.json`;
+    await createApiKey(keys, 'first', ['read']);
+    const guarded = await startLabService(lab, { keys });
+    const { url } = guarded.service;
+    const json = { 'content-type': 'application/json' };
+    const statusOf = async (address: string, init: RequestInit) =>
+      (await fetch(address, { method: 'POST', redirect: 'manual', ...init })).status;
+    expect(await statusOf(`${url}/ui/login`, { headers: json, body: '{}' })).toBe(415);
+    expect(await statusOf(`${url}/ui/login`, {})).toBe(401);
+    expect(await statusOf(`${url}/ui/logout`, {})).toBe(303);
+    await guarded.close();
+    for (const body of ['{}', 'null', '[1]']) {
+      const answer = await ask(`/ui/entity?view=${LONG}`, { method: 'POST', headers: json, body });
+      expect([body, answer.status, answer.text]).toEqual([body, 415, expect.stringContaining('x-www-form-urlencoded')]);
+    }
   });
 });
