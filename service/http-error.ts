@@ -34,6 +34,8 @@ export function errorAnswer(error: unknown, maxBodyBytes?: number): ErrorAnswer 
     headers: {
       ...(retryable && (status === 429 || status === 503) ? { 'retry-after': RETRY_AFTER } : {}),
       ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+      // The rest of a late body is not waited for.
+      ...(status === 408 ? { connection: 'close' } : {}),
     },
   };
 }

@@ -1,4 +1,5 @@
 /** How errors leave the service: as JSON, or as a page for those who look with a browser; and what is kept of them. */
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
@@ -10,17 +11,29 @@ import type { RecentErrors } from './recent-errors.js';
 
 type SendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
 
-/** @param errors takes every error that is sent */
-export function errorSender(errors: RecentErrors): SendError {
-  return (error, request, reply) => {
+/** Logs an error and keeps it. @returns what is answered */
+type NoteError = (error: unknown, request: FastifyRequest) => ErrorAnswer;
+
+/** @param errors takes every error that is noted */
+export function errorNoter(errors: RecentErrors): NoteError {
+  return (error, request) => {
     const answer = errorAnswer(error, request.routeOptions.bodyLimit);
-    const { status, body, headers } = answer;
+    const { status, body } = answer;
     const { method, routeOptions } = request;
     const message = messageToKeep(answer);
     const entry = { method, path: routeOptions.url, status, code: body.code };
     if (status >= 500) request.log.error({ ...entry, err: error }, message);
     else request.log.info(entry, message);
     errors.add({ ...entry, atMs: Date.now(), path: routeOptions.url ?? pathOf(request), message });
+    return answer;
+  };
+}
+
+export function errorSender(note: NoteError): SendError {
+  return (error, request, reply) => {
+    // The end of a late body is an error, too, which nobody is answered any more.
+    const answer = request.isLate ? errorAnswer(error) : note(error, request);
+    const { status, body, headers } = answer;
     reply.status(status).headers(headers);
     return looksWithBrowser(request) ? sendPage(reply, errorPage(answer), NOBODY) : reply.send(body);
   };
@@ -70,18 +83,25 @@ const wholePathOf = ({ url }: FastifyRequest): string => url.replace(/[?#].*$/s,
 const pathOf = (request: FastifyRequest): string => wholePathOf(request).slice(0, 200);
 
 /** Node's code for a request that has not arrived in time. */
-export const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';
+const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';
 
 /** Answers what Node refuses before there is a request. */
 export function clientErrorHandler(error: Error & { readonly code: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const late = error.code === LATE;
-  const { status, body } = errorAnswer(
-    late
-      ? new MoraineError('REQUEST_TIMED_OUT', 'The request did not arrive in time (server.requestTimeoutMs).')
-      : new MoraineError('INVALID_ARGUMENT', `The request is not HTTP that can be read: ${error.message}.`),
-  );
+  const refusal =
+    error.code === LATE
+      ? lateError()
+      : new MoraineError('INVALID_ARGUMENT', `The request is not HTTP that can be read: ${error.message}.`);
+  endWith(refusal, socket);
+}
+
+export const lateError = (): MoraineError =>
+  new MoraineError('REQUEST_TIMED_OUT', 'The request did not arrive in time (server.requestTimeoutMs).');
+
+/** Writes an answer to a connection whose request has not arrived, and nothing after it. */
+export function endWith(error: MoraineError, socket: Socket): void {
+  const { status, body } = errorAnswer(error);
   const json = JSON.stringify(body);
-  const head = `HTTP/1.1 ${status} ${late ? 'Request Timeout' : 'Bad Request'}\r\ncontent-type: application/json\r\n`;
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n`;
   socket.end(`${head}content-length: ${Buffer.byteLength(json)}\r\nconnection: close\r\n\r\n${json}`);
 }

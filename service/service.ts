@@ -1,6 +1,6 @@
 /** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
-import fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import { logDeps, SourceWriter } from '../client/index.js';
 import type { ServerConfig, TlsConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
@@ -22,7 +22,7 @@ import { readiness } from './readiness.js';
 import { RecentErrors } from './recent-errors.js';
 import { MAX_BODY_BYTES, type Route } from './route.js';
 import { routesOf } from './routes.js';
-import { clientErrorHandler, errorSender, notFound } from './send-error.js';
+import { clientErrorHandler, errorNoter, errorSender, notFound } from './send-error.js';
 import { ServiceMetrics } from './service-metrics.js';
 import { Shutdown } from './shutdown.js';
 import { readTlsFiles } from './tls-files.js';
@@ -68,7 +68,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const [host, port] = [options.host ?? server.host, options.port ?? server.port];
   requireKeysOrLoopback(host, server);
   const errors = new RecentErrors();
-  const sendError = errorSender(errors);
+  const note = errorNoter(errors);
+  const sendError = errorSender(note);
   const tls = server.tls === undefined ? undefined : await readTlsFiles(server.tls);
   const app = createApp(server, { tls, log: options.log ?? process.stderr, sendError });
   const shutdown = new Shutdown(app, server.shutdownTimeoutMs);
@@ -88,6 +89,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     refreshAlways: true,
   });
   const metrics = new ServiceMetrics(reader);
+  const { requestTimeoutMs } = server;
+  limitArrival(app, requestTimeoutMs, (error, request) => {
+    const { status } = note(error, request);
+    metrics.answered(pathOf(request), status, requestTimeoutMs / 1000);
+  });
   const { groupCommitMs, maxQueuedWrites: maxRequests, maxQueuedBytes: maxBytes } = server;
   const writer = new OnlineWriter(deps, groupCommitMs, {
     committed: (view, table) => reader.committed(view, table),
@@ -268,7 +274,6 @@ function createApp(server: ServerConfig, { tls, log, sendError }: AppOptions): F
     }
   });
   app.setErrorHandler(sendError);
-  limitArrival(app, server.requestTimeoutMs);
   return app;
 }
 
@@ -306,8 +311,12 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
     if (request.is404) throw notFound([...all, ...pages.routes], request, reply);
   });
   app.addHook('onResponse', async (request, reply) => {
-    const path = request.routeOptions.url ?? 'other';
+    if (request.isLate) return;
+    const path = pathOf(request);
     metrics.answered(path, reply.statusCode, reply.elapsedTime / 1000);
     request.log.debug({ method: request.method, path, status: reply.statusCode, ms: reply.elapsedTime }, 'answered');
   });
 }
+
+/** As metrics and the log name it. */
+const pathOf = ({ routeOptions }: FastifyRequest): string => routeOptions.url ?? 'other';
