@@ -199,9 +199,12 @@ function requireKeysOrLoopback(host: string, { keyFile }: ServerConfig): void {
   );
 }
 
+/** At both addresses of `localhost` Fastify would listen with two servers, of which it tells the one: its end and its certificate would be those of one alone. */
+const addressOf = (host: string): string => (/^localhost$/i.test(host) ? '127.0.0.1' : host);
+
 async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
   try {
-    await app.listen({ host, port });
+    await app.listen({ host: addressOf(host), port });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new MoraineError('INVALID_ARGUMENT', `The service cannot listen at ${host}:${port}: ${reason}.`, {

@@ -1,6 +1,7 @@
 /** Pages and paths of the service as programs ask for them; what people see of them is tested in Chromium. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createApiKey } from '../../../service/index.js';
+import dns from 'node:dns';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createApiKey, startService } from '../../../service/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 import { type LabService, startLabService } from '../../support/lab-service.js';
 
@@ -67,4 +68,30 @@ describe('what is no form', () => {
       expect([body, answer.status, answer.text]).toEqual([body, 415, expect.stringContaining('x-www-form-urlencoded')]);
     }
   });
+});
+
+it('listens at one address of localhost, which its certificate and its end are for', async () => {
+  const both = [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6 },
+  ];
+  const lookup = (host: string, ...rest: readonly unknown[]): void => {
+    const done = rest.at(-1) as (error: null, ...found: readonly unknown[]) => void;
+    if ((rest[0] as { readonly all?: boolean }).all === true) done(null, both);
+    else done(null, host === 'localhost' ? '127.0.0.1' : host, host === '::1' ? 6 : 4);
+  };
+  const spy = vi.spyOn(dns, 'lookup').mockImplementation(lookup as typeof dns.lookup);
+  const started = await startService({
+    project: service.moraine.project,
+    version: '',
+    host: 'localhost',
+    port: 0,
+    log: { write: () => undefined },
+  });
+  spy.mockRestore();
+  onTestFinished(() => started.close());
+  const { port } = new URL(started.url);
+  expect(started.url).toBe(`http://localhost:${port}`);
+  expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+  await expect(fetch(`http://[::1]:${port}/health`)).rejects.toThrow('fetch failed');
 });
