@@ -134,7 +134,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     ...{ closing: shutdown.begun, stopped: shutdown.stopped },
     definitions: () => deps.definitions(),
   };
-  addRoutes(app, routesOf(routeDeps), { ...routeDeps, keys, errors, version: options.version });
+  // Pages are answered from what reads are answered from, also while the catalog does not answer.
+  const pageDeps = { ...routeDeps, definitions: (ms = maxStalenessMs) => reader.definitions(ms) };
+  addRoutes(app, routesOf(routeDeps), { ...pageDeps, keys, errors, version: options.version });
   let feastRegistry: FeastRegistryFile | undefined;
   const closeAll = async (): Promise<void> => {
     await shutdown.close({

@@ -13,8 +13,8 @@ export interface PageDeps extends ReadinessDeps {
   /** Undefined: no key is needed. */
   readonly keys: WatchedKeys | undefined;
   readonly errors: RecentErrors;
-  /** The registered definitions as they are now. */
-  readonly definitions: () => Promise<Definitions>;
+  /** The registered definitions as reads know them, or by a look at most so many milliseconds ago. */
+  readonly definitions: (maxStalenessMs?: number) => Promise<Definitions>;
   /** The OpenAPI document. */
   readonly document: object;
 }

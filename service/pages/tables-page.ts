@@ -1,5 +1,5 @@
 /** The tables of the views, and the health of one. */
-import { tablesOfViews, type ViewTableState, viewTableStates } from '../../client/index.js';
+import { tablesOfViews, type ViewTable, type ViewTableState, viewTableStates } from '../../client/index.js';
 import { countText, didYouMean, durationText, MoraineError, sizeText } from '../../errors/index.js';
 import type { TableHealth } from '../../maintenance/index.js';
 import { readHealth } from '../read-health.js';
@@ -46,12 +46,7 @@ function listOf(caption: string, tables: readonly ViewTableState[]): Html {
 
 /** Only tables of views are shown: a key that may read features need not see the others. @throws TABLE_NOT_FOUND */
 export async function tablePage(deps: PageDeps, name: string): Promise<Page> {
-  const tables = tablesOfViews(deps.project, await deps.definitions());
-  const uses = tables.filter((table) => table.name === name);
-  if (uses.length === 0) {
-    const names = tables.map((table) => table.name);
-    throw new MoraineError('TABLE_NOT_FOUND', `No feature view has a table '${name}'. ${didYouMean(name, names)}`);
-  }
+  const uses = await usesOf(deps, name);
   const health = await readHealth(deps.offline, name);
   const links = (views: readonly string[]) =>
     views.map((view, index) => [index > 0 && ', ', linkTo(viewPath(view), view)]);
@@ -60,6 +55,18 @@ export async function tablePage(deps: PageDeps, name: string): Promise<Page> {
 ${adviceOn(health)}
 ${figuresOf(health)}`;
   return { title: name, place: '/ui/tables', body };
+}
+
+/** What the table is to views. One that is not known is looked for again. @throws TABLE_NOT_FOUND */
+async function usesOf({ project, definitions }: PageDeps, name: string): Promise<readonly ViewTable[]> {
+  const find = (tables: readonly ViewTable[]) => tables.filter((table) => table.name === name);
+  const known = find(tablesOfViews(project, await definitions()));
+  if (known.length > 0) return known;
+  const tables = tablesOfViews(project, await definitions(0));
+  const uses = find(tables);
+  if (uses.length > 0) return uses;
+  const names = tables.map((table) => table.name);
+  throw new MoraineError('TABLE_NOT_FOUND', `No feature view has a table '${name}'. ${didYouMean(name, names)}`);
 }
 
 function figuresOf(health: TableHealth): Html {

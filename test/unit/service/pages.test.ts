@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { createApiKey, startService } from '../../../service/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 import { type LabService, startLabService } from '../../support/lab-service.js';
+import { lockCatalog } from '../../support/locked-catalog.js';
 
 /** As long as a name may be. */
 const LONG = `trips_${'x'.repeat(122)}`;
@@ -67,6 +68,30 @@ describe('what is no form', () => {
       const answer = await ask(`/ui/entity?view=${LONG}`, { method: 'POST', headers: json, body });
       expect([body, answer.status, answer.text]).toEqual([body, 415, expect.stringContaining('x-www-form-urlencoded')]);
     }
+  });
+});
+
+describe('an entity', () => {
+  it('is answered on its page as by the API while the catalog does not answer', async () => {
+    const { moraine } = service;
+    const row = { driver_id: 7, event_timestamp: '2026-03-01T00:00:00Z', count: 1234 };
+    await moraine.onlineWriteBatch({ view: LONG, rows: [row] });
+    const knowing = await startLabService(lab, { maxStalenessMs: 600_000 });
+    onTestFinished(() => knowing.close());
+    const { url } = knowing.service;
+    const api = (): Promise<number> =>
+      knowing
+        .post('/get-online-features', { entities: { driver_id: [7] }, features: [`${LONG}:count`] })
+        .then(({ status }) => status);
+    expect(await api()).toBe(200);
+    const unlock = lockCatalog(lab.folder);
+    const page = await fetch(`${url}/ui/entity?view=${LONG}`, {
+      method: 'POST',
+      body: new URLSearchParams({ 'key.driver_id': '7' }),
+    });
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<span class="value">1234</span>')]);
+    expect(await api()).toBe(200);
+    unlock();
   });
 });
 
