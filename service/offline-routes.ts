@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
+import { MoraineError } from '../errors/index.js';
 import type { Project } from '../project/index.js';
 import { acceptedType, ROW_TYPES } from './answer-format.js';
 import { type HistoricalBody, type HistoricalQuery, retrievalOfBody, retrievalOfQuery } from './historical-body.js';
@@ -76,10 +77,23 @@ async function readRequest(
   const type = mediaTypeOf(headers);
   const extension = SPOOLED.get(type);
   const answerType = acceptedType(headers, extension === undefined ? 'application/json' : type);
-  if (extension === undefined) return { retrieval: retrievalOfBody(body as HistoricalBody), answerType };
+  if (extension === undefined) {
+    requireNoQuery(query as HistoricalQuery);
+    return { retrieval: retrievalOfBody(body as HistoricalBody), answerType };
+  }
   const file = join(folder, `entities.${extension}`);
   const retrieval = retrievalOfQuery(query as HistoricalQuery, file);
   if (Number(headers['content-length'] ?? 0) > GIB) throw bodyTooLarge(GIB);
   await spoolBody(body as Readable, file, { maxBytes: GIB, idleMs, bytesPerSecond: BYTES_PER_SECOND });
   return { retrieval, answerType };
+}
+
+/** A JSON body says everything itself. @throws INVALID_ARGUMENT */
+function requireNoQuery(query: HistoricalQuery): void {
+  const [name] = Object.keys(query);
+  if (name === undefined) return;
+  throw new MoraineError(
+    'INVALID_ARGUMENT',
+    `The query has '${name}', which is for Arrow and Parquet bodies: a JSON body has the field '${name}' itself.`,
+  );
 }

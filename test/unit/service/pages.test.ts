@@ -95,6 +95,16 @@ describe('an entity', () => {
   });
 });
 
+describe('a request', () => {
+  const json = { 'content-type': 'application/json' };
+  it('is refused if its body is JSON and its query says what the body should say', async () => {
+    const body = JSON.stringify({ entities: { driver_id: [1], event_timestamp: ['2026-03-01'] }, features: [LONG] });
+    const path = '/get-historical-features?as_of=2026-01-01';
+    const answer = await ask(path, { method: 'POST', headers: json, body });
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("The query has 'as_of', which is for")]);
+  });
+});
+
 it('listens at one address of localhost, which its certificate and its end are for', async () => {
   const both = [
     { address: '127.0.0.1', family: 4 },
