@@ -2,6 +2,12 @@
 import { ENGINE_TYPES } from '../reduction/index.js';
 import { ENGINE } from './schemas.js';
 
+/** Not by types: integers that no double holds are `bigint` here, which validators of JSON do not know. */
+const SNAPSHOT_ID = {
+  not: { type: ['null', 'boolean', 'array', 'object'] },
+  description: 'Its id: an integer, or a text of its digits.',
+} as const;
+
 const AS_OF = {
   description:
     'The state to read source tables at: an ISO-8601 time, or the snapshots of an earlier answer by table. As they are now unless given.',
@@ -12,7 +18,7 @@ const AS_OF = {
       type: 'object',
       additionalProperties: false,
       required: ['snapshots'],
-      properties: { snapshots: { type: 'object', additionalProperties: { type: ['string', 'integer'] } } },
+      properties: { snapshots: { type: 'object', additionalProperties: SNAPSHOT_ID } },
     },
   ],
 } as const;

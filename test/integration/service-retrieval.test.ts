@@ -240,8 +240,17 @@ describe('historical features over HTTP', () => {
   it('are those of an earlier state with as_of', async () => {
     const [first] = (await lab.table('demo.t')).metadata.snapshots;
     const asOf = { snapshots: { 'demo.t': String(first?.snapshotId) } };
-    const answer = await askJson(json(ROWS.slice(0, 1), { features: ['all:large'], as_of: asOf }), 'application/json');
-    expect(await answer.text()).toContain('"large":9007199254740993}');
+    const body = json(ROWS.slice(0, 1), { features: ['all:large'], as_of: asOf });
+    const digits = `"${first?.snapshotId}"`;
+    // Python's programs send an id as a text or as the integer that it is.
+    for (const id of [digits, digits.slice(1, -1)]) {
+      const answer = await askJson(body.replace(digits, id), 'application/json');
+      expect(await answer.text()).toContain('"large":9007199254740993}');
+    }
+    for (const id of ['null', '[1]', '{}', 'true', '1.5', '"1.5"', '10000000000000000000']) {
+      const answer = await askJson(body.replace(digits, id), 'application/json');
+      expect([id, answer.status]).toEqual([id, 400]);
+    }
     const before = await askJson(json(ROWS, { features: ['all:large'], as_of: '2001-01-01' }), 'application/json');
     expect([before.status, await before.text()]).toEqual([404, expect.stringContaining('SNAPSHOT_NOT_FOUND')]);
   });
