@@ -86,13 +86,19 @@ function problemText(
   { instancePath, keyword, message, params, parentSchema }: SchemaProblem,
   part: 'body' | 'query',
 ): string {
-  const place = instancePath === '' ? `The ${part}` : `The ${part}'s ${instancePath.slice(1).replaceAll('/', '.')}`;
+  const place = instancePath === '' ? `The ${part}` : `The ${part}'s ${placeText(instancePath)}`;
   if (keyword === 'required') return `${place} has no '${String(params['missingProperty'])}'.`;
   if (keyword === 'enum')
     return `${place} must be one of ${(params['allowedValues'] as readonly unknown[]).map(String).join(', ')}.`;
   if (keyword !== 'additionalProperties') return `${place} ${message ?? 'is not valid'}.`;
   const name = String(params['additionalProperty']);
   return `${place} has an unknown field '${name}'. ${didYouMean(name, Object.keys(parentSchema?.properties ?? {}))}`;
+}
+
+/** A JSON pointer (RFC 6901) with dots between its parts. */
+function placeText(pointer: string): string {
+  const parts = pointer.slice(1).split('/');
+  return parts.map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~')).join('.');
 }
 
 const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`);

@@ -103,6 +103,15 @@ describe('a request', () => {
     const answer = await ask(path, { method: 'POST', headers: json, body });
     expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("The query has 'as_of', which is for")]);
   });
+
+  it('is told the place of a mistake by its name, whatever characters it has', async () => {
+    const answer = await ask('/write-to-online-store', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ feature_view_name: LONG, df: { 'a/b~c': 1 } }),
+    });
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("The body's df.a/b~c must be array.")]);
+  });
 });
 
 it('listens at one address of localhost, which its certificate and its end are for', async () => {
