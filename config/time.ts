@@ -1,10 +1,13 @@
 import { MoraineError } from '../errors/index.js';
+import { temporalText } from '../iceberg/index.js';
 
 const ISO_8601 =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?\s?(Z|z|[+-]\d{2}(?::?\d{2})?)?)?$/;
 
 const US_PER_MS = 1000n;
 const US_PER_MINUTE = 60_000_000n;
+/** The last millisecond of a JavaScript Date (ECMA-262, Time Values). */
+const MAX_DATE_MS = 8.64e15;
 
 /**
  * Microseconds since 1970-01-01T00:00Z of an ISO-8601 time; UTC where it has no zone. A date alone is its midnight.
@@ -60,6 +63,8 @@ function notATime(text: string, name: string, reason: string): MoraineError {
 export function formatTimeUs(us: bigint): string {
   const ms = us >= 0n ? us / US_PER_MS : -((-us + US_PER_MS - 1n) / US_PER_MS);
   const rest = us - ms * US_PER_MS;
+  // 64 bits reach beyond the years of a Date, -271821 to 275760.
+  if (Math.abs(Number(ms)) > MAX_DATE_MS) return temporalText({ kind: 'timestamptz' }, us, 'Z') as string;
   const text = new Date(Number(ms)).toISOString();
   return rest === 0n ? text : text.replace('Z', `${rest.toString().padStart(3, '0')}Z`);
 }

@@ -45,7 +45,9 @@ export function noteOf(mood: Mood, ...paragraphs: readonly HtmlValue[]): Html {
 export function timeOf(us: bigint | null, nowMs: number): Html {
   if (us === null) return html`–`;
   const iso = formatTimeUs(us);
-  return html`<time datetime="${iso}">${iso.slice(0, 19).replace('T', ' ')}</time> <span class="soft">${agoText(nowMs - Number(us / 1000n))}</span>`;
+  // Years beyond four digits have a sign and more of them.
+  const [date, time = ''] = iso.split('T');
+  return html`<time datetime="${iso}">${date} ${time.slice(0, 8)}</time> <span class="soft">${agoText(nowMs - Number(us / 1000n))}</span>`;
 }
 
 /** Clocks differ: what is in the future is now. */

@@ -2,6 +2,7 @@
 import dns from 'node:dns';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createApiKey, startService } from '../../../service/index.js';
+import { timeOf } from '../../../service/pages/parts.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 import { type LabService, startLabService } from '../../support/lab-service.js';
 import { lockCatalog } from '../../support/locked-catalog.js';
@@ -111,6 +112,19 @@ describe('a request', () => {
       body: JSON.stringify({ feature_view_name: LONG, df: { 'a/b~c': 1 } }),
     });
     expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("The body's df.a/b~c must be array.")]);
+  });
+});
+
+describe('times beyond the years of a Date', () => {
+  // The first and the last of 64 bits, as NumPy's datetime64[us] and PostgreSQL have them.
+  it.each([
+    [-(2n ** 63n), '-290308-12-21T19:59:05.224192Z', '-290308-12-21 19:59:05'],
+    [2n ** 63n - 1n, '+294247-01-10T04:00:54.775807Z', '+294247-01-10 04:00:54'],
+    [-62_198_755_200_000_000n, '-000001-01-01T00:00:00.000Z', '-000001-01-01 00:00:00'],
+  ])('%s', (us, iso, shown) => {
+    expect(timeOf(us, 0).text).toMatch(
+      new RegExp(`^<time datetime="${iso.replace('+', '\\+')}">${shown.replace('+', '\\+')}</time>`),
+    );
   });
 });
 
