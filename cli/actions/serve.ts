@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { MoraineError } from '../../errors/index.js';
+import { requireFeastProjectName } from '../../feast/index.js';
 import { startService } from '../../service/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { packageVersion } from '../package-version.js';
@@ -22,6 +23,7 @@ export async function serve(
   options: ServeOptions,
 ): Promise<void> {
   const port = options.port === undefined ? undefined : parsePort(options.port);
+  if (options.feastRegistry !== undefined) requireFeastProjectName(options.feastProject);
   await withProject(context, async (project) => {
     const { host, feastRegistry, feastProject } = options;
     const service = await startService({

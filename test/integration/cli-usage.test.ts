@@ -34,6 +34,14 @@ describe('a mistake in the arguments is one sentence and where to look', () => {
     expect(result.stderr).toMatch(/^error: --start, --step must be given; or --apply with the file of a plan\. /);
   });
 
+  it('a service is given the name of a Feast project that Feast takes', async () => {
+    const result = await moraine(['serve', '--feast-registry', 'registry.db', '--feast-project', 'my-project'], {
+      cwd: folder,
+    });
+    expect([result.code, result.stdout]).toEqual([2, '']);
+    expect(result.stderr).toContain('Feast has no project names such as "my-project"');
+  });
+
   it.each([
     [['tabel'], "unknown command 'tabel'; did you mean table?", 'moraine'],
     [['table', 'scna', 'a.b'], "unknown command 'scna'; did you mean scan?", 'moraine table'],
