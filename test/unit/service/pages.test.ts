@@ -3,6 +3,7 @@ import dns from 'node:dns';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createApiKey, startService } from '../../../service/index.js';
 import { timeOf } from '../../../service/pages/parts.js';
+import { listOfRuns } from '../../../service/pages/runs-page.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 import { type LabService, startLabService } from '../../support/lab-service.js';
 import { lockCatalog } from '../../support/locked-catalog.js';
@@ -113,6 +114,19 @@ describe('a request', () => {
     });
     expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("The body's df.a/b~c must be array.")]);
   });
+});
+
+it('links runs to views and tables that have pages, and to no others', () => {
+  const run = (of: { readonly view?: string; readonly table?: string }) => ({
+    ...{ workflowId: 'w', runId: 'r', workflow: 'compact', status: 'COMPLETED', url: 'http://t/w' },
+    ...{ startedAt: '2026-03-01T00:00:00.000Z', endedAt: null, elapsedMs: 1, step: null, view: null, table: null },
+    ...of,
+  });
+  const runs = [{ view: 'trips' }, { view: 'gone' }, { table: 'demo.t' }, { table: 'demo.other' }].map(run);
+  const { text } = listOfRuns(runs, { views: new Set(['trips']), tables: new Set(['demo.t']) });
+  const links = [...text.matchAll(/<a href="(\/[^"]*)">/g)].map(([, path]) => path);
+  expect(links).toEqual(['/ui/views/trips', '/ui/tables/demo.t']);
+  for (const name of ['gone', 'demo.other']) expect(text).toContain(`data-name="Of">${name}</td>`);
 });
 
 describe('times beyond the years of a Date', () => {
