@@ -12,7 +12,7 @@ const TIMEOUT_MS = 3_000;
 const SERVED = 'Features are served all the same.';
 
 /** Names that have pages. */
-export interface PagesOfNames {
+interface PagesOfNames {
   readonly views: ReadonlySet<string>;
   readonly tables: ReadonlySet<string>;
 }

@@ -152,7 +152,7 @@ it('listens at one address of localhost, which its certificate and its end are f
     if ((rest[0] as { readonly all?: boolean }).all === true) done(null, both);
     else done(null, host === 'localhost' ? '127.0.0.1' : host, host === '::1' ? 6 : 4);
   };
-  const spy = vi.spyOn(dns, 'lookup').mockImplementation(lookup as typeof dns.lookup);
+  const spy = vi.spyOn(dns, 'lookup').mockImplementation(lookup);
   const started = await startService({
     project: service.moraine.project,
     version: '',
