@@ -65,12 +65,24 @@ const FILE_ROW_COUNT = 3;
 const FILE_ROW_GROUPS = 4;
 const GROUP_COLUMNS = 1;
 const CHUNK_META = 3;
+const META_TYPE = 1;
 const META_CODEC = 4;
+const META_STATISTICS = 12;
+
+/** Physical types whose values have no order of their own: INT96, BYTE_ARRAY and FIXED_LEN_BYTE_ARRAY. */
+const BYTES: ReadonlySet<number> = new Set([3, 6, 7]);
+/** Fields of statistics: the deprecated `max` and `min`, and `max_value` and `min_value` in their place. */
+const [OLD_MAX, OLD_MIN, MAX_VALUE, MIN_VALUE] = [1, 2, 5, 6];
 
 /** Facts in a footer about a file as a whole. */
 export interface FooterOutline {
   /** Codecs of the column chunks, as numbers of `CompressionCodec`. */
   readonly codecs: ReadonlySet<number>;
+  /**
+   * Whether bytes (text, decimals, times of 96 bits) have bounds in the deprecated fields alone, as parquet-mr before 1.10 wrote them: in the order of signed bytes,
+   * by which values above 0x7f are below all others. DuckDB takes them for bounds.
+   */
+  readonly hasSignedBounds: boolean;
   /** All but the number of rows and the row groups: files in which these bytes are equal are laid out alike. */
   readonly layoutBytes: readonly Uint8Array[];
 }
@@ -79,12 +91,20 @@ export interface FooterOutline {
 export function footerOutline(footer: Uint8Array): FooterOutline {
   const reader = new CompactReader(footer);
   const codecs = new Set<number>();
-  const meta = (): void =>
+  let hasSignedBounds = false;
+  const meta = (): void => {
+    let isBytes = false;
+    let statistics = 0;
     reader.struct((id, type) => {
-      if (id !== META_CODEC || type !== I32) return false;
-      codecs.add(reader.i32());
+      if (type === I32 && id === META_TYPE) isBytes = BYTES.has(reader.i32());
+      else if (type === I32 && id === META_CODEC) codecs.add(reader.i32());
+      else if (type === STRUCT && id === META_STATISTICS) statistics = fieldsOf(reader);
+      else return false;
       return true;
     });
+    const has = (field: number): boolean => (statistics & (1 << field)) !== 0;
+    if (isBytes && ((has(OLD_MAX) && !has(MAX_VALUE)) || (has(OLD_MIN) && !has(MIN_VALUE)))) hasSignedBounds = true;
+  };
   const inside = (wanted: number, wantedType: number, read: () => void) => (): void =>
     reader.struct((id, type) => {
       if (id !== wanted || type !== wantedType) return false;
@@ -103,7 +123,17 @@ export function footerOutline(footer: Uint8Array): FooterOutline {
   const layoutBytes = fields.flatMap(({ id, start }, index) =>
     id === FILE_ROW_COUNT || id === FILE_ROW_GROUPS ? [] : [footer.subarray(start, fields[index + 1]?.start)],
   );
-  return { codecs, layoutBytes };
+  return { codecs, hasSignedBounds, layoutBytes };
+}
+
+/** The fields below 32 that a struct has, as bits. */
+function fieldsOf(reader: CompactReader): number {
+  let fields = 0;
+  reader.struct((id) => {
+    if (id < 32) fields |= 1 << id;
+    return false;
+  });
+  return fields;
 }
 
 function eachStruct(reader: CompactReader, read: () => void): void {

@@ -8,7 +8,7 @@ import type { Connection } from '../connection.js';
 import { avroLayout } from '../copies/avro-copy.js';
 import { corrupt, type OpenTail, openFailed, TailReader } from '../parquet/file-tail.js';
 import { footerOutline, HADOOP_LZ4, LZO } from '../parquet/parquet-footer.js';
-import { convertedLayout, type FileConversion, type FileLayout, readFileLayouts } from './file-layout.js';
+import { convertedLayout, type FileConversion, type FileLayout, readFileLayouts, signedLayout } from './file-layout.js';
 
 /** A file as its manifest describes it. */
 export interface CheckedFile {
@@ -69,6 +69,7 @@ export async function checkFiles(
 interface ParquetFile {
   /** Equal in files that are laid out alike. */
   readonly layoutKey: string;
+  readonly hasSignedBounds: boolean;
   /** Conversion that reading the file needs; absent: it is read in place. */
   readonly conversion: FileConversion | undefined;
 }
@@ -82,9 +83,10 @@ async function parquetLayouts(
   for (const [path, { layoutKey }] of files) if (!examples.has(layoutKey)) examples.set(layoutKey, path);
   const known = await readFileLayouts(connection, [...examples.values()]);
   const layouts = new Map<LocalPath, FileLayout>();
-  for (const [path, { layoutKey, conversion }] of files) {
-    const layout = known.get(examples.get(layoutKey) ?? '');
-    if (layout === undefined) continue;
+  for (const [path, { layoutKey, hasSignedBounds, conversion }] of files) {
+    const found = known.get(examples.get(layoutKey) ?? '');
+    if (found === undefined) continue;
+    const layout = hasSignedBounds ? signedLayout(found) : found;
     layouts.set(path, conversion === undefined ? layout : convertedLayout(layout, conversion));
   }
   return layouts;
@@ -125,10 +127,10 @@ export async function parquetConversion(path: string): Promise<FileConversion | 
 async function checkFooter(path: string, file: OpenTail): Promise<ParquetFile> {
   const footer = await footerOf(path, file);
   try {
-    const { codecs, layoutBytes } = footerOutline(footer);
+    const { codecs, hasSignedBounds, layoutBytes } = footerOutline(footer);
     if (codecs.has(LZO)) throw unsupported(path, 'is compressed with LZO');
     const layoutKey = layoutBytes.reduce((hash, bytes) => hash.update(bytes), createHash('sha256')).digest('base64');
-    return { layoutKey, conversion: codecs.has(HADOOP_LZ4) ? 'hadoop-lz4' : undefined };
+    return { layoutKey, hasSignedBounds, conversion: codecs.has(HADOOP_LZ4) ? 'hadoop-lz4' : undefined };
   } catch (cause) {
     if (!isMoraineError(cause, 'DATA_FILE_CORRUPT')) throw cause;
     throw new MoraineError('DATA_FILE_CORRUPT', `${cause.message} (${path})`, { details: { path }, cause });

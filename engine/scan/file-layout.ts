@@ -28,6 +28,8 @@ export interface FileLayout {
   readonly columns: readonly FileColumn[];
   readonly hasFieldIds: boolean;
   readonly fingerprint: string;
+  /** Given: DuckDB takes the bounds of bytes in the footers for others than they are. */
+  readonly hasSignedBounds?: true;
   /** Conversion that reading the file needs. The layout is that of the copy. */
   readonly conversion?: FileConversion;
   /** A copy to read in the file's place, which this layout is of. */
@@ -39,10 +41,16 @@ export function convertedLayout(layout: FileLayout, conversion: FileConversion):
   return { ...layout, fingerprint: `${conversion} ${layout.fingerprint}`, conversion };
 }
 
+/** The layout of a file whose footer has bounds of bytes in the order of signed ones. */
+export function signedLayout(layout: FileLayout): FileLayout {
+  return { ...layout, fingerprint: `signed ${layout.fingerprint}`, hasSignedBounds: true };
+}
+
 /** The layout of a copy, in which nanoseconds have no zone. */
-export function copiedLayout({ columns, hasFieldIds }: FileLayout, readFrom: string): FileLayout {
+export function copiedLayout({ columns, hasFieldIds, hasSignedBounds }: FileLayout, readFrom: string): FileLayout {
   const unzoned = columns.map(unzonedColumn);
-  return { columns: unzoned, hasFieldIds, fingerprint: JSON.stringify(unzoned), readFrom };
+  const copy = { columns: unzoned, hasFieldIds, fingerprint: JSON.stringify(unzoned), readFrom };
+  return hasSignedBounds === true ? signedLayout(copy) : copy;
 }
 
 function unzonedColumn(column: FileColumn): FileColumn {

@@ -11,6 +11,7 @@ import { isPrimitive, sqlType } from '../sql/sql-type.js';
 import { fieldDefaultSql } from './column-default.js';
 import type { FileColumn, FileLayout } from './file-layout.js';
 import { hidesReaderColumn } from './file-readers.js';
+import { GUARDS, type Guards, NO_GUARDS, needsGuard, SIGNED_GUARDS } from './out-of-reach.js';
 
 /** How to read the files of a layout. */
 export interface LayoutProjection {
@@ -123,6 +124,7 @@ function projectRenamed(
   find: Find,
   missing: MissingSql,
 ): LayoutProjection {
+  const reading = readingOf(layout, find);
   const entries: string[] = [];
   const add = (column: FileColumn, alias: string, type: string): void => {
     const key = column.fieldId === undefined ? quoteLiteral(column.name) : String(column.fieldId);
@@ -137,7 +139,7 @@ function projectRenamed(
     const isRounded = ROUNDING.has(column.type) && column.type !== type;
     add(column, alias, isRounded ? column.type : type);
     const typed = isRounded ? `${alias}::${type}` : alias;
-    return `${outOfReach(field.type, rebuild(field.type, column, typed, find, 0))} AS ${alias}`;
+    return `${rebuild(field.type, column, typed, reading, 0)} AS ${alias}`;
   });
   const other = layout.columns[cheapestColumn(layout)];
   // Some column is named, so that none of the file's own names hides one of the reader's.
@@ -152,6 +154,7 @@ function projectByName(
   find: Find,
   missing: MissingSql,
 ): LayoutProjection {
+  const reading = readingOf(layout, find);
   const columns = fields.map((field) => {
     const alias = columnAlias(field.id);
     const column = find(layout.columns, field.id);
@@ -159,21 +162,13 @@ function projectByName(
     const type = readType(field.type, column, find);
     const name = quoteIdentifier(column.name);
     const typed = column.type === type ? name : `${name}::${type}`;
-    return `${outOfReach(field.type, rebuild(field.type, column, typed, find, 0))} AS ${alias}`;
+    return `${rebuild(field.type, column, typed, reading, 0)} AS ${alias}`;
   });
   return { schemaSql: undefined, columns };
 }
 
 /** Types of files that a wider column of the table does not have all values of. */
 const ROUNDING: ReadonlySet<string> = new Set(['FLOAT', 'DATE']);
-
-/**
- * A column of bytes that no comparison of reaches the reader: DuckDB 1.5 looks for the text of bytes in a Bloom filter, not for the bytes, and leaves out rows that
- * are equal (duckdb/duckdb#23053).
- */
-export function outOfReach(type: IcebergType, sql: string): string {
-  return isPrimitive(type) && sqlType(type) === 'BLOB' ? `(${sql} || ''::BLOB)` : sql;
-}
 
 /** Some writers mark a uuid as nothing but sixteen bytes. */
 const isPlainUuid = (type: IcebergType, column: FileColumn): boolean => type.kind === 'uuid' && column.type !== 'UUID';
@@ -250,28 +245,48 @@ function isSame(type: IcebergType, column: FileColumn, find: Find): boolean {
   }
 }
 
-/** SQL that turns a column read under the file's names into the wanted type. */
-function rebuild(type: IcebergType, column: FileColumn, sql: string, find: Find, depth: number): string {
+/** How the columns of a layout are read. */
+interface Reading {
+  readonly find: Find;
+  readonly guards: Guards;
+  /** Those of members of structs. */
+  readonly guardsInside: Guards;
+}
+
+function readingOf({ hasSignedBounds }: FileLayout, find: Find): Reading {
+  return hasSignedBounds === true
+    ? { find, guards: SIGNED_GUARDS, guardsInside: SIGNED_GUARDS }
+    : { find, guards: GUARDS, guardsInside: NO_GUARDS };
+}
+
+/** SQL that turns a column read under the file's names into the wanted type, out of the reach of filters where it has to be. */
+function rebuild(type: IcebergType, column: FileColumn, sql: string, reading: Reading, depth: number): string {
+  const { find, guards, guardsInside } = reading;
   if (isPlainUuid(type, column)) return `hex(${sql})::UUID`;
   if (isPlainText(type, column)) return `decode(${sql})`;
-  if (isSame(type, column, find)) return sql;
+  const guard = guards(type);
+  if (guard !== undefined) return guard(sql);
+  if (isSame(type, column, find) && !needsGuard(type, guardsInside)) return sql;
   const [first, second] = column.children;
   const item = `e${depth}`;
+  // No filter reaches into lists and maps.
+  const inside = { find, guards: NO_GUARDS, guardsInside: NO_GUARDS };
   if (type.kind === 'list' && first !== undefined) {
-    return listTransformSql(sql, [item], rebuild(type.element, first, item, find, depth + 1));
+    return listTransformSql(sql, [item], rebuild(type.element, first, item, inside, depth + 1));
   }
   if (type.kind === 'map' && first !== undefined && second !== undefined) {
-    const key = rebuild(type.key, first, `struct_extract(${item}, 'key')`, find, depth + 1);
-    const value = rebuild(type.value, second, `struct_extract(${item}, 'value')`, find, depth + 1);
+    const key = rebuild(type.key, first, `struct_extract(${item}, 'key')`, inside, depth + 1);
+    const value = rebuild(type.value, second, `struct_extract(${item}, 'value')`, inside, depth + 1);
     return `map_from_entries(${listTransformSql(`map_entries(${sql})`, [item], `{'key': ${key}, 'value': ${value}}`)})`;
   }
   if (type.kind !== 'struct') throw shapeMismatch(type, column);
+  const ofMembers = { ...reading, guards: guardsInside };
   const members = type.fields.map((field) => {
     const child = find(column.children, field.id);
     const value =
       child === undefined || field.type.kind === 'unknown'
         ? fieldDefaultSql(field)
-        : rebuild(field.type, child, `struct_extract(${sql}, ${quoteLiteral(child.name)})`, find, depth);
+        : rebuild(field.type, child, `struct_extract(${sql}, ${quoteLiteral(child.name)})`, ofMembers, depth);
     return `${quoteLiteral(field.name)}: ${value}`;
   });
   return `CASE WHEN ${sql} IS NULL THEN NULL ELSE {${members.join(', ')}} END`;

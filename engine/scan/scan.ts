@@ -33,7 +33,8 @@ import { fieldDefaultSql, missingColumnSql } from './column-default.js';
 import { fieldSql } from './column-path.js';
 import type { FileLayout } from './file-layout.js';
 import { parquetReader, READER_COLUMNS } from './file-readers.js';
-import { cutFields, layoutProjection, outOfReach } from './layout-projection.js';
+import { cutFields, layoutProjection } from './layout-projection.js';
+import { GUARDS } from './out-of-reach.js';
 
 /** A data file that is not on this machine. */
 export interface RemoteFile {
@@ -287,7 +288,7 @@ function plainProjection(
   const stored = wanted.length > 0 ? wanted : schema.fields.filter(isStored).slice(0, 1);
   const columns = fields.map((field) => {
     const alias = columnAlias(field.id);
-    return `${isStored(field) ? outOfReach(field.type, alias) : fieldDefaultSql(field)} AS ${alias}`;
+    return `${isStored(field) ? (GUARDS(field.type)?.(alias) ?? alias) : fieldDefaultSql(field)} AS ${alias}`;
   });
   return { schemaSql: stored.length === 0 ? undefined : readSchemaSql(stored), columns };
 }

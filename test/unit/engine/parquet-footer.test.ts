@@ -1,7 +1,7 @@
 /** Footers given byte by byte, as the compact protocol of Apache Thrift and parquet.thrift spell them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nanosecondColumns, withZone } from '../../../engine/parquet/parquet-footer.js';
+import { footerOutline, nanosecondColumns, withZone } from '../../../engine/parquet/parquet-footer.js';
 
 const hex = (...parts: string[]): Uint8Array => Buffer.from(parts.join('').replaceAll(' ', ''), 'hex');
 
@@ -82,5 +82,28 @@ describe('the nanosecond columns of a footer', () => {
         }
       }),
     );
+  });
+});
+
+describe('bounds of a footer', () => {
+  /** A row group of one column chunk: its physical type, and the fields of its statistics. */
+  const outline = (type: string, statistics: string) =>
+    footerOutline(hex('15 02 39 1c 19 1c 3c', `15 ${type}`, 'bc', statistics, '00 00 00 00 00'));
+  const [INT64, INT96, BYTE_ARRAY, FIXED] = ['04', '06', '0c', '0e'];
+  const OLD = '18 01 61 18 01 61';
+  const NEW = '38 01 61 18 01 61';
+  const ONLY_NEW = '58 01 61 18 01 61';
+
+  it.each([
+    [INT96, OLD, true],
+    [BYTE_ARRAY, OLD, true],
+    [FIXED, OLD, true],
+    [BYTE_ARRAY, '28 01 61', true],
+    [BYTE_ARRAY, OLD + NEW, false],
+    [BYTE_ARRAY, ONLY_NEW, false],
+    [BYTE_ARRAY, '', false],
+    [INT64, OLD, false],
+  ])('of the type %s with %s are in the order of signed bytes: %s', (type = '', statistics, expected) => {
+    expect(outline(type, statistics).hasSignedBounds).toBe(expected);
   });
 });
