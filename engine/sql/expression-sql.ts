@@ -78,6 +78,12 @@ function sideOfRange({ kind }: BoundReference['type'], literal: PrimitiveValue):
   return literal < -MAX_LONG ? 'below' : undefined;
 }
 
+/** Zeros of both signs are equal, and a Bloom filter may have the other one: DuckDB 1.5 looks for one of them where it is asked for what equals it. */
+const isZeroSql = (sql: string, { kind }: BoundReference['type']): string => {
+  const zero = `'0'::${kind === 'float' ? 'FLOAT' : 'DOUBLE'}`;
+  return `(${sql} >= ${zero} AND ${sql} <= ${zero})`;
+};
+
 /**
  * Statistics of many writers leave NaN out, and DuckDB skips row groups by them as if there were none. What a NaN satisfies is
  * therefore spelled out, as a function that statistics do not answer.
@@ -88,7 +94,10 @@ function floatPredicateSql(predicate: BoundPredicate, sql: string): string {
     case 'in':
     case 'not-in': {
       const numbers = predicate.literals.filter((literal) => !Number.isNaN(literal));
-      const condition = predicateSql({ ...predicate, literals: numbers }, sql);
+      const others = numbers.filter((literal) => literal !== 0);
+      const hasZero = predicate.op === 'in' && others.length < numbers.length;
+      const listed = predicateSql({ ...predicate, literals: hasZero ? others : numbers }, sql);
+      const condition = hasZero ? `(${listed} OR ${isZeroSql(sql, predicate.ref.type)})` : listed;
       const hasNan = numbers.length < predicate.literals.length;
       if (predicate.op === 'in') return hasNan ? orNan(condition) : condition;
       return hasNan ? `(${condition}) AND NOT isnan(${sql})` : orNan(condition);
@@ -96,7 +105,8 @@ function floatPredicateSql(predicate: BoundPredicate, sql: string): string {
     case 'eq':
     case 'gt-eq':
       if (Number.isNaN(predicate.literal)) return `isnan(${sql})`;
-      return predicate.op === 'eq' ? predicateSql(predicate, sql) : orNan(predicateSql(predicate, sql));
+      if (predicate.op === 'gt-eq') return orNan(predicateSql(predicate, sql));
+      return predicate.literal === 0 ? isZeroSql(sql, predicate.ref.type) : predicateSql(predicate, sql);
     case 'not-eq':
     case 'lt':
       if (Number.isNaN(predicate.literal)) return `NOT isnan(${sql})`;

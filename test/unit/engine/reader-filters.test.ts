@@ -198,6 +198,18 @@ it('a time in nanoseconds that an imported file has in a column of microseconds 
   expect(await kept(file, schema, "x = '2024-01-01T00:00:00.000001'")).toEqual([1]);
 });
 
+it('zeros of both signs are equal, whichever a Bloom filter has', async () => {
+  const file = await given(
+    'zeros.parquet',
+    "SELECT CASE WHEN range < 2 THEN '-0.0'::DOUBLE ELSE 1 END AS x, range::INTEGER AS k FROM range(20)",
+    ', DICTIONARY_SIZE_LIMIT 1000',
+  );
+  const schema = schemaOf(field(1, 'x', { kind: 'double' }), field(2, 'k', { kind: 'int' }));
+  expect(await kept(file, schema, 'x = 0')).toEqual([0, 1]);
+  expect(await kept(file, schema, 'x = -0.0')).toEqual([0, 1]);
+  expect(await kept(file, schema, 'x IN (0, 7)')).toEqual([0, 1]);
+});
+
 describe('bounds in the order of signed bytes, as parquet-mr wrote them before 1.10', () => {
   const META = { groups: 4, columns: 1, meta: 3, statistics: 12 } as const;
   const bytes = (value: Buffer) => ({ kind: 'bytes', type: 8, bytes: value }) as const;
