@@ -121,6 +121,12 @@ export class JsonFields {
     return others;
   }
 
+  /** The same, to be spread into what was read; without any there is no map. */
+  unknownMembers(known: ReadonlySet<string>): { readonly otherFields?: ReadonlyMap<string, JsonValue> } {
+    for (const key of Object.keys(this.#object)) if (!known.has(key)) return { otherFields: this.others(known) };
+    return {};
+  }
+
   /** Throws an error that names this object. */
   fail(problem: string): never {
     throw new MoraineError(this.#code, `${this.#where}: ${problem}.`);
@@ -129,6 +135,15 @@ export class JsonFields {
   #mistyped(key: string, expected: string, value: JsonValue): never {
     return this.fail(`field '${key}' should be ${expected}, got ${describe(value)}`);
   }
+}
+
+/** Members that were not known when something was read, to be written back. */
+export function membersOf({
+  otherFields,
+}: {
+  readonly otherFields?: ReadonlyMap<string, unknown>;
+}): readonly (readonly [string, JsonValue])[] {
+  return otherFields === undefined ? [] : [...(otherFields as ReadonlyMap<string, JsonValue>)];
 }
 
 function describe(value: JsonValue | undefined): string {

@@ -48,7 +48,8 @@ export function describeSnapshot(metadata: TableMetadata, snapshot: Snapshot): S
 
 /** `month(event_ts)`, `bucket[16](id)`, `day(at) AS day` where the name is not the usual one. */
 function describePartitionField(field: PartitionField, schema: Schema): string {
-  const source = findField(schema, field.sourceId)?.name ?? `field ${field.sourceId}`;
+  const { sourceIds = [field.sourceId] } = field;
+  const source = sourceIds.map((id) => findField(schema, id)?.name ?? `field ${id}`).join(', ');
   return field.transform.kind === 'identity' ? source : `${transformToString(field.transform)}(${source})`;
 }
 

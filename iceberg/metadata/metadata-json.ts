@@ -15,10 +15,12 @@ import type { Schema } from '../schema/types.js';
 import type { Snapshot, SnapshotRef, TableMetadata } from './metadata.js';
 import { MAIN_BRANCH } from './refs.js';
 import {
+  metadataLogText,
   parseMetadataLogEntry,
   parseSnapshot,
   parseSnapshotLogEntry,
   parseSnapshotRef,
+  snapshotLogText,
   snapshotRefToJson,
   snapshotText,
 } from './snapshot-json.js';
@@ -206,7 +208,7 @@ function checkReferences(metadata: TableMetadata, fields: JsonFields): void {
   }
 }
 
-/** Writes a metadata file's content. Unknown fields of the table, its schemas and snapshots are written back as they came. */
+/** Writes a metadata file's content. Unknown members of whatever it has are written back as they came. */
 export function tableMetadataToJson(metadata: TableMetadata): string {
   const { formatVersion } = metadata;
   const members: [string, JsonValue | undefined][] = [
@@ -232,12 +234,8 @@ export function tableMetadataToJson(metadata: TableMetadata): string {
     ...(metadata.otherFields as ReadonlyMap<string, JsonValue>),
   ];
   const snapshots = metadata.snapshots.map((snapshot: Snapshot) => snapshotText(snapshot, formatVersion));
-  const snapshotLog = metadata.snapshotLog.map(
-    (entry) => `{"timestamp-ms":${entry.timestampMs},"snapshot-id":${entry.snapshotId}}`,
-  );
-  const metadataLog = metadata.metadataLog.map(
-    (entry) => `{"timestamp-ms":${entry.timestampMs},"metadata-file":${JSON.stringify(entry.metadataFile)}}`,
-  );
+  const snapshotLog = metadata.snapshotLog.map(snapshotLogText);
+  const metadataLog = metadata.metadataLog.map(metadataLogText);
   return `${stringifyJson(jsonObject(members)).slice(0, -1)},${[
     `"snapshots":[${snapshots.join(',')}]`,
     `"snapshot-log":[${snapshotLog.join(',')}]`,

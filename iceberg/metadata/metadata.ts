@@ -30,16 +30,22 @@ export interface SnapshotRef {
   readonly minSnapshotsToKeep?: number;
   readonly maxSnapshotAgeMs?: bigint;
   readonly maxRefAgeMs?: bigint;
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 export interface SnapshotLogEntry {
   readonly snapshotId: bigint;
   readonly timestampMs: bigint;
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 export interface MetadataLogEntry {
   readonly metadataFile: string;
   readonly timestampMs: bigint;
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** A table's whole metadata, immutable. 64-bit numbers are exact; fields that are not known here are kept as they came. */

@@ -1,6 +1,6 @@
 /** Snapshots, refs and logs in their JSON form. Source: Apache Iceberg specification, Appendix C, "Table Metadata and Snapshots". */
 import { type JsonObject, type JsonValue, jsonObject, stringifyJson } from '../json.js';
-import { JsonFields } from '../json-fields.js';
+import { JsonFields, membersOf } from '../json-fields.js';
 import type { MetadataLogEntry, Snapshot, SnapshotLogEntry, SnapshotRef } from './metadata.js';
 
 const KNOWN_KEYS: ReadonlySet<string> = new Set([
@@ -15,6 +15,18 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set([
   'first-row-id',
   'added-rows',
 ]);
+/** Those of an update that sets a ref, too. */
+const REF_KEYS: ReadonlySet<string> = new Set([
+  'action',
+  'ref-name',
+  'snapshot-id',
+  'type',
+  'min-snapshots-to-keep',
+  'max-snapshot-age-ms',
+  'max-ref-age-ms',
+]);
+const SNAPSHOT_LOG_KEYS: ReadonlySet<string> = new Set(['snapshot-id', 'timestamp-ms']);
+const METADATA_LOG_KEYS: ReadonlySet<string> = new Set(['metadata-file', 'timestamp-ms']);
 /** How old writers say that there is no snapshot. */
 const NO_SNAPSHOT = -1n;
 
@@ -30,7 +42,6 @@ export function parseSnapshot(json: JsonValue): Snapshot {
   const schemaId = fields.optionalInt('schema-id');
   const firstRowId = fields.optionalLong('first-row-id');
   const addedRows = fields.optionalLong('added-rows');
-  const otherFields = fields.others(KNOWN_KEYS);
   const snapshotId = fields.long('snapshot-id');
   if (manifestList === undefined && manifests === undefined) {
     fields.fail(`snapshot ${snapshotId} has neither a manifest list nor manifests`);
@@ -46,7 +57,7 @@ export function parseSnapshot(json: JsonValue): Snapshot {
     ...(schemaId !== undefined && { schemaId }),
     ...(firstRowId !== undefined && { firstRowId }),
     ...(addedRows !== undefined && { addedRows }),
-    ...(otherFields.size > 0 && { otherFields }),
+    ...fields.unknownMembers(KNOWN_KEYS),
   };
 }
 
@@ -63,7 +74,7 @@ export function snapshotToJson(snapshot: Snapshot, formatVersion: 1 | 2 | 3): Js
     ['schema-id', snapshot.schemaId],
     ['first-row-id', snapshot.firstRowId],
     ['added-rows', snapshot.addedRows],
-    ...((snapshot.otherFields ?? new Map()) as ReadonlyMap<string, JsonValue>),
+    ...membersOf(snapshot),
   ]);
 }
 
@@ -95,6 +106,7 @@ export function parseSnapshotRef(json: JsonValue, name: string): SnapshotRef {
     ...(minSnapshotsToKeep !== undefined && { minSnapshotsToKeep }),
     ...(maxSnapshotAgeMs !== undefined && { maxSnapshotAgeMs }),
     ...(maxRefAgeMs !== undefined && { maxRefAgeMs }),
+    ...fields.unknownMembers(REF_KEYS),
   };
 }
 
@@ -106,17 +118,35 @@ export function snapshotRefToJson(ref: SnapshotRef): JsonObject {
     ['min-snapshots-to-keep', ref.minSnapshotsToKeep],
     ['max-snapshot-age-ms', ref.maxSnapshotAgeMs],
     ['max-ref-age-ms', ref.maxRefAgeMs],
+    ...membersOf(ref),
   ]);
 }
 
 /** Reads an entry of the snapshot log. */
 export function parseSnapshotLogEntry(json: JsonValue): SnapshotLogEntry {
   const fields = new JsonFields(json, 'snapshot log entry', 'METADATA_CORRUPT');
-  return { snapshotId: fields.long('snapshot-id'), timestampMs: fields.long('timestamp-ms') };
+  const [snapshotId, timestampMs] = [fields.long('snapshot-id'), fields.long('timestamp-ms')];
+  return { snapshotId, timestampMs, ...fields.unknownMembers(SNAPSHOT_LOG_KEYS) };
 }
 
 /** Reads an entry of the metadata log. */
 export function parseMetadataLogEntry(json: JsonValue): MetadataLogEntry {
   const fields = new JsonFields(json, 'metadata log entry', 'METADATA_CORRUPT');
-  return { metadataFile: fields.string('metadata-file'), timestampMs: fields.long('timestamp-ms') };
+  const [metadataFile, timestampMs] = [fields.string('metadata-file'), fields.long('timestamp-ms')];
+  return { metadataFile, timestampMs, ...fields.unknownMembers(METADATA_LOG_KEYS) };
+}
+
+/** The JSON text of an entry of the snapshot log: of long histories there are very many. */
+export function snapshotLogText(entry: SnapshotLogEntry): string {
+  return `{"timestamp-ms":${entry.timestampMs},"snapshot-id":${entry.snapshotId}${othersText(entry)}}`;
+}
+
+/** The JSON text of an entry of the metadata log. */
+export function metadataLogText(entry: MetadataLogEntry): string {
+  const { timestampMs, metadataFile } = entry;
+  return `{"timestamp-ms":${timestampMs},"metadata-file":${JSON.stringify(metadataFile)}${othersText(entry)}}`;
+}
+
+function othersText(entry: SnapshotLogEntry | MetadataLogEntry): string {
+  return entry.otherFields === undefined ? '' : `,${stringifyJson(jsonObject(membersOf(entry))).slice(1, -1)}`;
 }

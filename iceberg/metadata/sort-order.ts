@@ -1,26 +1,29 @@
 /** Sort orders. Source: Apache Iceberg specification, "Sorting". */
 
-import type { JsonObject, JsonValue } from '../json.js';
-import { JsonFields } from '../json-fields.js';
-import { sourceIdOf } from '../partitions/partition-spec.js';
-import type { Transform } from '../partitions/transforms.js';
-import { parseTransform, transformToString } from '../partitions/transforms.js';
+import { type JsonObject, type JsonValue, jsonObject } from '../json.js';
+import { JsonFields, membersOf } from '../json-fields.js';
+import { parseSource, sourceToJson, type TransformSource } from '../partitions/partition-spec.js';
 
-export interface SortField {
-  readonly sourceId: number;
-  readonly transform: Transform;
+export interface SortField extends TransformSource {
   readonly direction: 'asc' | 'desc';
   readonly nullOrder: 'nulls-first' | 'nulls-last';
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** A sort order; order id 0 is the unsorted order. */
 export interface SortOrder {
   readonly orderId: number;
   readonly fields: readonly SortField[];
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** The order of tables whose files are in no order. */
 export const UNSORTED: SortOrder = { orderId: 0, fields: [] };
+
+const ORDER_KEYS: ReadonlySet<string> = new Set(['order-id', 'fields']);
+const FIELD_KEYS: ReadonlySet<string> = new Set(['source-id', 'source-ids', 'transform', 'direction', 'null-order']);
 
 /**
  * Reads a sort order.
@@ -28,7 +31,11 @@ export const UNSORTED: SortOrder = { orderId: 0, fields: [] };
  */
 export function parseSortOrder(json: JsonValue): SortOrder {
   const fields = new JsonFields(json, 'sort order', 'SCHEMA_INVALID');
-  return { orderId: fields.int('order-id'), fields: fields.array('fields').map(parseSortField) };
+  return {
+    orderId: fields.int('order-id'),
+    fields: fields.array('fields').map(parseSortField),
+    ...fields.unknownMembers(ORDER_KEYS),
+  };
 }
 
 function parseSortField(json: JsonValue): SortField {
@@ -40,18 +47,18 @@ function parseSortField(json: JsonValue): SortField {
   if (nullOrder !== 'nulls-first' && nullOrder !== 'nulls-last') {
     return fields.fail(`null order '${nullOrder}' is neither nulls-first nor nulls-last`);
   }
-  return { sourceId: sourceIdOf(fields), transform: parseTransform(fields.string('transform')), direction, nullOrder };
+  return { ...parseSource(fields), direction, nullOrder, ...fields.unknownMembers(FIELD_KEYS) };
 }
 
 /** The JSON form of a sort order. */
 export function sortOrderToJson(order: SortOrder): JsonObject {
-  return {
-    'order-id': order.orderId,
-    fields: order.fields.map((field) => ({
-      transform: transformToString(field.transform),
-      'source-id': field.sourceId,
-      direction: field.direction,
-      'null-order': field.nullOrder,
-    })),
-  };
+  const fields = order.fields.map((field) =>
+    jsonObject([
+      ...sourceToJson(field),
+      ['direction', field.direction],
+      ['null-order', field.nullOrder],
+      ...membersOf(field),
+    ]),
+  );
+  return jsonObject([['order-id', order.orderId], ['fields', fields], ...membersOf(order)]);
 }

@@ -2,14 +2,14 @@
 import { didYouMean, largest, MoraineError } from '../../errors/index.js';
 import type { TableMetadata } from '../metadata/metadata.js';
 import { currentSchema, defaultSpec } from '../metadata/snapshot-log.js';
-import type { PartitionField, PartitionSpec } from './partition-spec.js';
+import type { PartitionField, PartitionSpec, TransformSource } from './partition-spec.js';
 import { sameFields } from './partition-spec.js';
 import { checkPartitionSpec } from './spec-check.js';
 import { transformToString } from './transforms.js';
 
-/** The identity of a partition field across specs: the source column and the transform. */
-export function sourceKey({ sourceId, transform }: Pick<PartitionField, 'sourceId' | 'transform'>): string {
-  return `${sourceId} ${transformToString(transform)}`;
+/** The identity of a partition field across specs: the source columns and the transform. */
+export function sourceKey({ sourceId, sourceIds = [sourceId], transform }: TransformSource): string {
+  return `${sourceIds.join(',')} ${transformToString(transform)}`;
 }
 
 /**

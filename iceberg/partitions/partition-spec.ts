@@ -1,7 +1,7 @@
 /** Partition specs. Source: Apache Iceberg specification, "Partitioning". */
 
-import type { JsonObject, JsonValue } from '../json.js';
-import { JsonFields } from '../json-fields.js';
+import { type JsonObject, type JsonValue, jsonObject, stringifyJson } from '../json.js';
+import { JsonFields, membersOf } from '../json-fields.js';
 import { findField } from '../schema/schema.js';
 import type { IcebergType, NestedField, PrimitiveValue, Schema } from '../schema/types.js';
 import { formatDate, formatYear } from '../values/calendar.js';
@@ -11,15 +11,21 @@ import { parseTransform, type Transform, transformResultType, transformToString 
 /** One field of a partition spec. */
 export interface PartitionField {
   readonly sourceId: number;
+  /** v3: all of the source columns, if there are several. No transform of several is known, so that the transform is `unknown`. */
+  readonly sourceIds?: readonly number[];
   readonly fieldId: number;
   readonly name: string;
   readonly transform: Transform;
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** How the rows of a file were partitioned. */
 export interface PartitionSpec {
   readonly specId: number;
   readonly fields: readonly PartitionField[];
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** A file's partition values, in the order of its spec's fields. */
@@ -114,13 +120,20 @@ function twoDigits(value: number): string {
   return value.toString().padStart(2, '0');
 }
 
+const SPEC_KEYS: ReadonlySet<string> = new Set(['spec-id', 'fields']);
+const FIELD_KEYS: ReadonlySet<string> = new Set(['source-id', 'source-ids', 'field-id', 'name', 'transform']);
+
 /**
  * Reads a partition spec.
  * @throws MoraineError `SCHEMA_INVALID` naming what is wrong
  */
 export function parsePartitionSpecJson(json: JsonValue): PartitionSpec {
   const fields = new JsonFields(json, 'partition spec', 'SCHEMA_INVALID');
-  return { specId: fields.optionalInt('spec-id') ?? 0, fields: parsePartitionFields(fields.array('fields')) };
+  return {
+    specId: fields.optionalInt('spec-id') ?? 0,
+    fields: parsePartitionFields(fields.array('fields')),
+    ...fields.unknownMembers(SPEC_KEYS),
+  };
 }
 
 /**
@@ -131,39 +144,53 @@ export function parsePartitionFields(json: readonly JsonValue[], missingFieldId?
   return json.map((item, position) => {
     const fields = new JsonFields(item, 'partition field', 'SCHEMA_INVALID');
     return {
-      sourceId: sourceIdOf(fields),
       fieldId: fields.optionalInt('field-id') ?? missingFieldId ?? FIRST_PARTITION_FIELD_ID + position,
       name: fields.string('name'),
-      transform: parseTransform(fields.string('transform')),
+      ...parseSource(fields),
+      ...fields.unknownMembers(FIELD_KEYS),
     };
   });
 }
 
+/** What a partition or sort field is computed from. */
+export type TransformSource = Pick<PartitionField, 'sourceId' | 'sourceIds' | 'transform'>;
+
 /** v3 may write a list of source ids; a list of one is the same as a single id. */
-export function sourceIdOf(fields: JsonFields): number {
+export function parseSource(fields: JsonFields): TransformSource {
   const sourceIds = fields.ints('source-ids');
-  if (sourceIds.length > 1) fields.fail('transforms of several source columns are not supported');
-  return fields.optionalInt('source-id') ?? sourceIds[0] ?? fields.int('source-id');
+  const text = fields.string('transform');
+  const [first] = sourceIds;
+  // Specification: readers ignore fields of transforms that they do not know.
+  if (first !== undefined && sourceIds.length > 1)
+    return { sourceId: first, sourceIds, transform: { kind: 'unknown', text } };
+  return {
+    sourceId: fields.optionalInt('source-id') ?? first ?? fields.int('source-id'),
+    transform: parseTransform(text),
+  };
+}
+
+/** The members that {@link parseSource} reads. */
+export function sourceToJson({ sourceId, sourceIds, transform }: TransformSource): readonly [string, JsonValue][] {
+  return [
+    ['transform', transformToString(transform)],
+    sourceIds === undefined ? ['source-id', sourceId] : ['source-ids', sourceIds],
+  ];
 }
 
 /** The JSON form of a partition spec. */
 export function partitionSpecToJson(spec: PartitionSpec): JsonObject {
-  return { 'spec-id': spec.specId, fields: partitionFieldsToJson(spec) };
+  return jsonObject([['spec-id', spec.specId], ['fields', partitionFieldsToJson(spec)], ...membersOf(spec)]);
 }
 
 /** The JSON form of a partition spec's fields. */
-export function partitionFieldsToJson(spec: PartitionSpec): readonly JsonObject[] {
-  return spec.fields.map((field) => ({
-    name: field.name,
-    transform: transformToString(field.transform),
-    'source-id': field.sourceId,
-    'field-id': field.fieldId,
-  }));
+export function partitionFieldsToJson(spec: Pick<PartitionSpec, 'fields'>): readonly JsonObject[] {
+  return spec.fields.map((field) =>
+    jsonObject([['name', field.name], ...sourceToJson(field), ['field-id', field.fieldId], ...membersOf(field)]),
+  );
 }
 
 /** Whether two specs have the same fields, their ids and names included. */
 export function sameFields(left: readonly PartitionField[], right: readonly PartitionField[]): boolean {
-  const text = (fields: readonly PartitionField[]): string =>
-    JSON.stringify(partitionFieldsToJson({ specId: 0, fields }));
+  const text = (fields: readonly PartitionField[]): string => stringifyJson(partitionFieldsToJson({ fields }));
   return text(left) === text(right);
 }

@@ -41,6 +41,8 @@ function checkTransform(
 ): void {
   const source = findField(schema, field.sourceId);
   const transform = transformToString(field.transform);
+  // A void field may outlive its column.
+  if (source === undefined && field.transform.kind === 'void') return;
   if (source === undefined) return fail(`The ${what} has source id ${field.sourceId}, which is not in the schema.`);
   if (field.transform.kind === 'unknown')
     return fail(`The ${what} has the transform '${transform}', which is not known.`);

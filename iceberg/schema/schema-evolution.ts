@@ -152,16 +152,10 @@ function withNewIds(type: IcebergType, newId: () => number): IcebergType {
 }
 
 function withDoc(field: NestedField, doc: string | null): NestedField {
-  const { id, name, required, type, initialDefault, writeDefault } = field;
-  return {
-    id,
-    name,
-    required,
-    type,
-    ...(doc !== null && { doc }),
-    ...(initialDefault !== undefined && { initialDefault }),
-    ...(writeDefault !== undefined && { writeDefault }),
-  };
+  const changed: { -readonly [K in keyof NestedField]: NestedField[K] } = { ...field };
+  if (doc === null) delete changed.doc;
+  else changed.doc = doc;
+  return changed;
 }
 
 function dropColumn(schema: Schema, id: number, name: string): Schema {

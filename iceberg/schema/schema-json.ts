@@ -1,7 +1,7 @@
 /** Schemas in their JSON form. Source: Apache Iceberg specification, Appendix C, "Schemas". */
 import { MoraineError } from '../../errors/index.js';
-import { isJsonObject, type JsonObject, type JsonValue, jsonObject } from '../json.js';
-import { JsonFields } from '../json-fields.js';
+import { isJsonObject, type JsonObject, type JsonValue, jsonObject, stringifyJson } from '../json.js';
+import { JsonFields, membersOf } from '../json-fields.js';
 import { allFields, findField } from './schema.js';
 import { type IcebergType, type NestedField, type Schema, type SimplePrimitiveKind } from './types.js';
 
@@ -15,12 +15,11 @@ export function parseSchema(json: JsonValue): Schema {
   const fields = new JsonFields(json, 'schema', 'SCHEMA_INVALID');
   const kind = fields.optionalString('type') ?? 'struct';
   if (kind !== 'struct') fields.fail(`its type should be 'struct', got '${kind}'`);
-  const others = fields.others(KNOWN_KEYS);
   const schema: Schema = {
     schemaId: fields.optionalInt('schema-id') ?? 0,
     fields: parseFields(fields.array('fields')),
     identifierFieldIds: fields.ints('identifier-field-ids'),
-    ...(others.size > 0 && { otherFields: others }),
+    ...fields.unknownMembers(KNOWN_KEYS),
   };
   checkSchema(schema);
   return schema;
@@ -33,7 +32,7 @@ export function schemaToJson(schema: Schema): JsonObject {
     ['schema-id', schema.schemaId],
     ['identifier-field-ids', schema.identifierFieldIds.length > 0 ? schema.identifierFieldIds : undefined],
     ['fields', schema.fields.map(fieldToJson)],
-    ...((schema.otherFields ?? new Map()) as ReadonlyMap<string, JsonValue>),
+    ...membersOf(schema),
   ]);
 }
 
@@ -74,6 +73,19 @@ export function checkSchema(schema: Schema): void {
   }
 }
 
+const STRUCT_KEYS: ReadonlySet<string> = new Set(['type', 'fields']);
+const LIST_KEYS: ReadonlySet<string> = new Set(['type', 'element-id', 'element-required', 'element']);
+const MAP_KEYS: ReadonlySet<string> = new Set(['type', 'key-id', 'key', 'value-id', 'value-required', 'value']);
+const FIELD_KEYS: ReadonlySet<string> = new Set([
+  'id',
+  'name',
+  'required',
+  'type',
+  'doc',
+  'initial-default',
+  'write-default',
+]);
+
 const SIMPLE_KINDS: ReadonlySet<string> = new Set<SimplePrimitiveKind>([
   'boolean',
   'int',
@@ -105,13 +117,15 @@ export function parseType(json: JsonValue): IcebergType {
   if (!isJsonObject(json)) throw new MoraineError('SCHEMA_INVALID', `Not a type: ${String(JSON.stringify(json))}.`);
   const fields = new JsonFields(json, 'type', 'SCHEMA_INVALID');
   const kind = fields.string('type');
-  if (kind === 'struct') return { kind, fields: parseFields(fields.array('fields')) };
+  if (kind === 'struct')
+    return { kind, fields: parseFields(fields.array('fields')), ...fields.unknownMembers(STRUCT_KEYS) };
   if (kind === 'list') {
     return {
       kind,
       elementId: fields.int('element-id'),
       elementRequired: fields.boolean('element-required'),
       element: parseType(fields.required('element')),
+      ...fields.unknownMembers(LIST_KEYS),
     };
   }
   if (kind === 'map') {
@@ -122,6 +136,7 @@ export function parseType(json: JsonValue): IcebergType {
       valueId: fields.int('value-id'),
       valueRequired: fields.boolean('value-required'),
       value: parseType(fields.required('value')),
+      ...fields.unknownMembers(MAP_KEYS),
     };
   }
   return fields.fail(`unknown nested type '${kind}'`);
@@ -164,6 +179,7 @@ export function parseFields(json: readonly JsonValue[]): readonly NestedField[] 
       ...(doc !== undefined && { doc }),
       ...(initialDefault !== undefined && { initialDefault }),
       ...(writeDefault !== undefined && { writeDefault }),
+      ...inField.unknownMembers(FIELD_KEYS),
     };
   });
 }
@@ -172,23 +188,25 @@ export function parseFields(json: readonly JsonValue[]): readonly NestedField[] 
 export function typeToJson(type: IcebergType): JsonValue {
   switch (type.kind) {
     case 'struct':
-      return { type: 'struct', fields: type.fields.map(fieldToJson) };
+      return jsonObject([['type', 'struct'], ['fields', type.fields.map(fieldToJson)], ...membersOf(type)]);
     case 'list':
-      return {
-        type: 'list',
-        'element-id': type.elementId,
-        element: typeToJson(type.element),
-        'element-required': type.elementRequired,
-      };
+      return jsonObject([
+        ['type', 'list'],
+        ['element-id', type.elementId],
+        ['element', typeToJson(type.element)],
+        ['element-required', type.elementRequired],
+        ...membersOf(type),
+      ]);
     case 'map':
-      return {
-        type: 'map',
-        'key-id': type.keyId,
-        key: typeToJson(type.key),
-        'value-id': type.valueId,
-        value: typeToJson(type.value),
-        'value-required': type.valueRequired,
-      };
+      return jsonObject([
+        ['type', 'map'],
+        ['key-id', type.keyId],
+        ['key', typeToJson(type.key)],
+        ['value-id', type.valueId],
+        ['value', typeToJson(type.value)],
+        ['value-required', type.valueRequired],
+        ...membersOf(type),
+      ]);
     default:
       return typeToString(type);
   }
@@ -204,6 +222,7 @@ export function fieldToJson(field: NestedField): JsonObject {
     ['doc', field.doc],
     ['initial-default', field.initialDefault as JsonValue | undefined],
     ['write-default', field.writeDefault as JsonValue | undefined],
+    ...membersOf(field),
   ]);
 }
 
@@ -229,5 +248,5 @@ export function typeToString(type: IcebergType): string {
 
 /** Whether two types are the same, nested field ids, names and nullability included. */
 export function sameType(left: IcebergType, right: IcebergType): boolean {
-  return JSON.stringify(typeToJson(left)) === JSON.stringify(typeToJson(right));
+  return stringifyJson(typeToJson(left)) === stringifyJson(typeToJson(right));
 }

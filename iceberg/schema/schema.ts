@@ -70,14 +70,14 @@ export function childFields(type: IcebergType): readonly NestedField[] {
 export function mapChildFields(type: IcebergType, map: (field: NestedField) => NestedField | undefined): IcebergType {
   const [first, second] = type.kind === 'list' || type.kind === 'map' ? childFields(type).map(map) : [];
   if (type.kind === 'struct') {
-    return { kind: 'struct', fields: type.fields.map(map).filter((field) => field !== undefined) };
+    return { ...type, fields: type.fields.map(map).filter((field) => field !== undefined) };
   }
   if (type.kind === 'list' && first !== undefined) {
-    return { kind: 'list', elementId: first.id, elementRequired: first.required, element: first.type };
+    return { ...type, elementId: first.id, elementRequired: first.required, element: first.type };
   }
   if (type.kind === 'map' && first !== undefined && second !== undefined) {
     return {
-      kind: 'map',
+      ...type,
       keyId: first.id,
       key: first.type,
       valueId: second.id,

@@ -31,6 +31,8 @@ export type PrimitiveType =
 export interface StructType {
   readonly kind: 'struct';
   readonly fields: readonly NestedField[];
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** A list; its element has a field id of its own. */
@@ -39,6 +41,8 @@ export interface ListType {
   readonly elementId: number;
   readonly elementRequired: boolean;
   readonly element: IcebergType;
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** A map; key and value have field ids of their own, the key is always required. */
@@ -49,6 +53,8 @@ export interface MapType {
   readonly valueId: number;
   readonly valueRequired: boolean;
   readonly value: IcebergType;
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** Types that the specification has and Moraine refuses by name (`variant`, `geometry(..)`, `geography(..)`). */
@@ -81,6 +87,8 @@ export interface NestedField {
   readonly initialDefault?: unknown;
   /** v3: the value that writers use when none is given (JSON single-value form). */
   readonly writeDefault?: unknown;
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** A table schema: the fields of a row, with an id of its own. */

@@ -1,5 +1,6 @@
 /** Applying a commit's updates. Source: Iceberg REST catalog specification, `TableUpdate`; Apache Iceberg specification, "Table Metadata". */
 import { largest, MoraineError } from '../../errors/index.js';
+import { stringifyJson } from '../json.js';
 import type { TableMetadata } from '../metadata/metadata.js';
 import { draftOf, type MetadataDraft } from '../metadata/metadata-build.js';
 import type { SortOrder } from '../metadata/sort-order.js';
@@ -150,10 +151,7 @@ function addSchema(draft: MetadataDraft, schema: Schema, lastColumnId: number | 
 }
 
 function sameSchema(left: Schema, right: Schema): boolean {
-  const text = (schema: Schema): string =>
-    JSON.stringify(schemaToJson({ ...schema, schemaId: 0 }), (_, value: unknown) =>
-      typeof value === 'bigint' ? `${value}n` : value,
-    );
+  const text = (schema: Schema): string => stringifyJson(schemaToJson({ ...schema, schemaId: 0 }));
   return text(left) === text(right);
 }
 
@@ -189,7 +187,7 @@ function addSpec(draft: MetadataDraft, spec: PartitionSpec): void {
   if (same !== undefined) return;
   draft.metadata = {
     ...metadata,
-    partitionSpecs: [...metadata.partitionSpecs, { specId, fields }],
+    partitionSpecs: [...metadata.partitionSpecs, { ...spec, specId, fields }],
     lastPartitionId: largest(
       fields.map((field) => field.fieldId),
       metadata.lastPartitionId,
@@ -204,11 +202,9 @@ function withFieldIds(fields: readonly PartitionField[], metadata: TableMetadata
   );
   let nextId =
     largest([metadata.lastPartitionId, ...fields.map((field) => field.fieldId)], FIRST_PARTITION_FIELD_ID - 1) + 1;
-  return fields.map(({ sourceId, fieldId, name, transform }) => ({
-    sourceId,
-    fieldId: fieldId >= 0 ? fieldId : (known.get(sourceKey({ sourceId, transform })) ?? nextId++),
-    name,
-    transform,
+  return fields.map((field) => ({
+    ...field,
+    fieldId: field.fieldId >= 0 ? field.fieldId : (known.get(sourceKey(field)) ?? nextId++),
   }));
 }
 
@@ -222,8 +218,9 @@ function setDefaultSpec(draft: MetadataDraft, id: number): void {
 function addSortOrder(draft: MetadataDraft, order: SortOrder): void {
   const { metadata } = draft;
   checkSortOrder(order, schemaForSpecs(draft));
-  const text = JSON.stringify(sortOrderToJson({ ...order, orderId: 0 }));
-  const same = metadata.sortOrders.find((known) => JSON.stringify(sortOrderToJson({ ...known, orderId: 0 })) === text);
+  const textOf = (one: SortOrder): string => stringifyJson(sortOrderToJson({ ...one, orderId: 0 }));
+  const text = textOf(order);
+  const same = metadata.sortOrders.find((known) => textOf(known) === text);
   // Order 0 is always the unsorted one.
   const orderId =
     same?.orderId ?? (order.fields.length === 0 ? 0 : 1 + largest(metadata.sortOrders.map((known) => known.orderId)));

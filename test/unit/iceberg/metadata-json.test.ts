@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
   currentSnapshot,
+  evolveSchema,
   findField,
   parseTableMetadata,
+  schemaToJson,
   stringifyJson,
   type TableMetadata,
   tableMetadataToJson,
@@ -111,6 +113,115 @@ describe('table metadata', () => {
     expected.refs.main = { 'snapshot-id': '#9223372036854775807', type: 'branch' };
     expect(written).toEqual(expected);
     expect(Object.getOwnPropertyDescriptor(written.properties, '__proto__')?.value).toBe('kept');
+  });
+
+  it('keeps members that it does not know in whatever has them', () => {
+    const odd = '"odd": {"deep": 9007199254740993}';
+    const type = `{"type": "struct", ${odd}, "fields": [
+      {"id": 3, "name": "l", "required": false, ${odd}, "type":
+        {"type": "list", "element-id": 4, "element": "long", "element-required": false, ${odd}}},
+      {"id": 5, "name": "m", "required": false, "type":
+        {"type": "map", "key-id": 6, "key": "string", "value-id": 7, "value": "long", "value-required": true, ${odd}}}]}`;
+    const text = `{
+      "format-version": 2, "table-uuid": "9c12d441-03fe-4693-9a96-a0705ddf69c1", "location": "/t",
+      "last-sequence-number": 1, "last-updated-ms": 2, "last-column-id": 7, "current-schema-id": 0,
+      "schemas": [{"type": "struct", "schema-id": 0, ${odd}, "fields": [
+        {"id": 1, "name": "x", "required": true, "type": "long", ${odd}},
+        {"id": 2, "name": "s", "required": false, "type": ${type}}]}],
+      "default-spec-id": 0, "last-partition-id": 1000,
+      "partition-specs": [{"spec-id": 0, ${odd}, "fields": [
+        {"name": "x", "transform": "identity", "source-id": 1, "field-id": 1000, ${odd}}]}],
+      "default-sort-order-id": 1,
+      "sort-orders": [{"order-id": 1, ${odd}, "fields": [
+        {"transform": "identity", "source-id": 1, "direction": "asc", "null-order": "nulls-first", ${odd}}]}],
+      "properties": {}, "current-snapshot-id": 5,
+      "snapshots": [{"snapshot-id": 5, "timestamp-ms": 1, "sequence-number": 1, "manifest-list": "/l", ${odd}}],
+      "snapshot-log": [{"snapshot-id": 5, "timestamp-ms": 1, ${odd}}],
+      "metadata-log": [{"metadata-file": "/v1.json", "timestamp-ms": 1, ${odd}}],
+      "refs": {"main": {"snapshot-id": 5, "type": "branch", ${odd}}}, ${odd}
+    }`;
+    expect(canonical(tableMetadataToJson(parseTableMetadata(text)))).toEqual(canonical(text));
+  });
+
+  it('keeps them through changes of the schema', () => {
+    const text = withMember(V2, 'schemas', [
+      {
+        type: 'struct',
+        'schema-id': 1,
+        fields: [
+          { id: 1, name: 'x', required: true, type: 'long', odd: 1 },
+          {
+            id: 2,
+            name: 'y',
+            required: true,
+            type: { type: 'struct', odd: 2, fields: [{ id: 3, name: 'z', required: true, type: 'long', odd: 3 }] },
+          },
+        ],
+      },
+    ]);
+    const [schema] = parseTableMetadata(text).schemas;
+    const changes = [
+      { change: 'set-doc', column: 'x', doc: 'a comment' },
+      { change: 'rename', column: 'y.z', newName: 'w' },
+    ] as const;
+    const evolved = schema && evolveSchema(schema, changes, { lastColumnId: 3, formatVersion: 2 });
+    expect(evolved && schemaToJson(evolved).fields).toEqual([
+      { id: 1, name: 'x', required: true, type: 'long', doc: 'a comment', odd: 1 },
+      {
+        id: 2,
+        name: 'y',
+        required: true,
+        type: { type: 'struct', odd: 2, fields: [{ id: 3, name: 'w', required: true, type: 'long', odd: 3 }] },
+      },
+    ]);
+  });
+
+  it('reads and writes transforms of several columns, which it ignores', () => {
+    const text = withMember(
+      withMember(V2, 'partition-specs', [
+        {
+          'spec-id': 0,
+          fields: [
+            { name: 'both', transform: 'bucket[4]', 'source-ids': [1, 2], 'field-id': 1000 },
+            { name: 'x', transform: 'identity', 'source-ids': [1], 'field-id': 1001 },
+          ],
+        },
+      ]),
+      'sort-orders',
+      [
+        {
+          'order-id': 3,
+          fields: [{ transform: 'zorder', 'source-ids': [2, 3], direction: 'asc', 'null-order': 'nulls-last' }],
+        },
+      ],
+    );
+    const metadata = parseTableMetadata(text);
+    expect(metadata.partitionSpecs[0]?.fields).toEqual([
+      {
+        sourceId: 1,
+        sourceIds: [1, 2],
+        fieldId: 1000,
+        name: 'both',
+        transform: { kind: 'unknown', text: 'bucket[4]' },
+      },
+      { sourceId: 1, fieldId: 1001, name: 'x', transform: { kind: 'identity' } },
+    ]);
+    const written = JSON.parse(tableMetadataToJson(metadata)) as Record<string, unknown>;
+    expect(written['partition-specs']).toEqual([
+      {
+        'spec-id': 0,
+        fields: [
+          { name: 'both', transform: 'bucket[4]', 'source-ids': [1, 2], 'field-id': 1000 },
+          { name: 'x', transform: 'identity', 'source-id': 1, 'field-id': 1001 },
+        ],
+      },
+    ]);
+    expect(written['sort-orders']).toEqual([
+      {
+        'order-id': 3,
+        fields: [{ transform: 'zorder', 'source-ids': [2, 3], direction: 'asc', 'null-order': 'nulls-last' }],
+      },
+    ]);
   });
 
   it('reads the same from bytes', () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
+  applyUpdates,
+  checkPartitionSpec,
   evolvePartitionSpec,
   newTableMetadata,
   type PartitionSpec,
@@ -127,9 +129,11 @@ describe('specs in JSON', () => {
     });
     expect(summary(spec)).toEqual(['1000 z zorder 3']);
   });
-  it('refuse several source ids', () => {
-    const json = { fields: [{ 'source-ids': [3, 4], 'field-id': 1000, name: 'z', transform: 'identity' }] };
-    expect(() => parsePartitionSpecJson(json)).toThrow(/several source columns/);
+  it('take a transform of several columns for one that is not known, whatever it is called', () => {
+    const json = { fields: [{ 'source-ids': [3, 4], 'field-id': 1000, name: 'z', transform: 'bucket[4]' }] };
+    const spec = parsePartitionSpecJson(json);
+    expect(spec.fields[0]).toMatchObject({ sourceIds: [3, 4], transform: { kind: 'unknown', text: 'bucket[4]' } });
+    expect(() => checkPartitionSpec(spec, SCHEMA)).toThrow(/'bucket\[4\]', which is not known/);
   });
 });
 
@@ -174,6 +178,29 @@ describe('evolution', () => {
   it('keeps removed fields as void in version 1, whose ids must be in sequence', () => {
     const spec = evolvePartitionSpec(table(1), { remove: ['date_month'], add: [day] });
     expect(summary(spec)).toEqual(['1000 date_month_1000 void 2', '1001 id identity 1', '1002 date_day day 2']);
+  });
+  it('keeps void fields whose columns are gone', () => {
+    const base = table(1);
+    const without = { ...SCHEMA, schemaId: 1, fields: SCHEMA.fields.filter(({ name }) => name !== 'date') };
+    const withoutDate = applyUpdates(
+      base,
+      [
+        { action: 'add-spec', spec: evolvePartitionSpec(base, { remove: ['date_month'] }) },
+        { action: 'set-default-spec', specId: -1 },
+        { action: 'add-schema', schema: without },
+        { action: 'set-current-schema', schemaId: -1 },
+      ],
+      1n,
+    );
+    const upgraded = applyUpdates(withoutDate, [{ action: 'upgrade-format-version', formatVersion: 2 }], 2n);
+    const name = { sourceId: 3, name: 'name', transform: { kind: 'identity' } } as const;
+    const spec = evolvePartitionSpec(upgraded, { add: [name] });
+    const evolved = applyUpdates(upgraded, [{ action: 'add-spec', spec }], 3n);
+    expect(evolved.partitionSpecs.map(summary).at(-1)).toEqual([
+      '1000 date_month_1000 void 2',
+      '1001 id identity 1',
+      '1002 name identity 3',
+    ]);
   });
   it('names what is not there', () => {
     expect(() => evolvePartitionSpec(table(2), { remove: ['nope'] })).toThrow(code('COLUMN_NOT_FOUND'));
