@@ -44,13 +44,14 @@ export async function writeDeletionVectors(
   const location = `${table.metadata.location}/data/${pathSegment(attemptId)}-deletes.puffin`;
   await table.io.create(location, bytes);
   const files = vectors.map(({ dataFile, cardinality }, index): DataFile => {
-    const { filePath, specId, partition } = dataFile;
+    const { filePath, specId, partition, partitionTypes } = dataFile;
     return {
       content: 'position-deletes',
       filePath: location,
       fileFormat: 'PUFFIN',
       specId,
       partition,
+      ...(partitionTypes === undefined ? {} : { partitionTypes }),
       recordCount: cardinality,
       fileSizeInBytes: BigInt(bytes.length),
       referencedDataFile: filePath,

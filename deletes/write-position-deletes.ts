@@ -41,13 +41,14 @@ export async function writePositionDeletes(
 }
 
 /** Whole paths as bounds: statistics may have cut them. */
-function aboutDataFile(file: DataFile, { filePath, specId, partition }: DataFile): DataFile {
+function aboutDataFile(file: DataFile, { filePath, specId, partition, partitionTypes }: DataFile): DataFile {
   const path = serializeValue({ kind: 'string' }, filePath);
   return {
     ...file,
     content: 'position-deletes',
     specId,
     partition,
+    ...(partitionTypes === undefined ? {} : { partitionTypes }),
     referencedDataFile: filePath,
     lowerBounds: new Map([...(file.lowerBounds ?? []), [DELETE_FILE_PATH_ID, path]]),
     upperBounds: new Map([...(file.upperBounds ?? []), [DELETE_FILE_PATH_ID, path]]),

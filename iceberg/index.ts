@@ -72,6 +72,7 @@ export {
   type WrittenManifest,
   writeManifestList,
 } from './manifests/manifest-list.js';
+export { untoldFields } from './manifests/partition-types.js';
 export {
   type RelocatedDeletes,
   relocateAvroDeletes,

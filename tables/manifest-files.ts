@@ -1,6 +1,7 @@
 /** Manifest lists and manifests on storage: read once, kept parsed, written under unique names. */
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import {
+  currentSchema,
   type ManifestContext,
   type ManifestEntry,
   type ManifestFile,
@@ -10,6 +11,7 @@ import {
   type Schema,
   type Snapshot,
   type TableMetadata,
+  untoldFields,
 } from '../iceberg/index.js';
 import { type FileIO, type FileKey, FileKind, mapConcurrently, type ParsedFile, readKept } from '../storage/index.js';
 
@@ -100,9 +102,9 @@ export function manifestContext(metadata: TableMetadata): ManifestContext {
 
 /**
  * The inheritance of a manifest's entries depends on the list that names it, and the types of their partition values on the
- * table's schema, so both are part of the cache's key; so is the length, in which another file of that name would differ.
+ * table's schemas, so both are part of the cache's key; so is the length, in which another file of that name would differ.
  */
-function manifestKey(manifest: ManifestFile, { currentSchemaId }: TableMetadata): FileKey<readonly ManifestEntry[]> {
+function manifestKey(manifest: ManifestFile, metadata: TableMetadata): FileKey<readonly ManifestEntry[]> {
   const {
     manifestPath: location,
     manifestLength,
@@ -111,7 +113,10 @@ function manifestKey(manifest: ManifestFile, { currentSchemaId }: TableMetadata)
     partitionSpecId,
     firstRowId,
   } = manifest;
-  const parts = [manifestLength, addedSnapshotId, sequenceNumber, partitionSpecId, firstRowId ?? '', currentSchemaId];
+  const spec = metadata.partitionSpecs.find(({ specId }) => specId === partitionSpecId);
+  const untold = spec === undefined ? [] : untoldFields(spec, currentSchema(metadata), metadata.schemas);
+  const types = [metadata.currentSchemaId, ...untold].join(',');
+  const parts = [manifestLength, addedSnapshotId, sequenceNumber, partitionSpecId, firstRowId ?? '', types];
   return { kind: MANIFEST, location, variant: parts.join('/') };
 }
 

@@ -1,6 +1,7 @@
 /** Files that a table tracks. Source: Apache Iceberg specification, "Manifests" and "Manifest Lists". */
 import type { Location } from '../../locations/index.js';
 import type { PartitionTuple } from '../partitions/partition-spec.js';
+import type { PrimitiveType } from '../schema/types.js';
 
 export type FileContent = 'data' | 'position-deletes' | 'equality-deletes';
 export type FileFormat = 'PARQUET' | 'AVRO' | 'ORC' | 'PUFFIN';
@@ -12,6 +13,8 @@ export interface DataFile {
   readonly fileFormat: FileFormat;
   readonly specId: number;
   readonly partition: PartitionTuple;
+  /** Types of the partition's values, given where the table's metadata does not tell them all: whoever lists the file again needs them. */
+  readonly partitionTypes?: readonly PrimitiveType[];
   readonly recordCount: bigint;
   readonly fileSizeInBytes: bigint;
   readonly columnSizes?: ReadonlyMap<number, bigint>;

@@ -15,8 +15,9 @@ import {
   RecordFields,
 } from '../avro/record-fields.js';
 import type { PartitionSpec, PartitionTuple } from '../partitions/partition-spec.js';
-import type { NestedField, PrimitiveValue } from '../schema/types.js';
+import type { NestedField, PrimitiveType, PrimitiveValue } from '../schema/types.js';
 import type { DataFile, FileContent, FileFormat, ManifestEntry } from './data-file.js';
+import { isTold } from './partition-types.js';
 
 const STATUSES: readonly ManifestEntry['status'][] = ['existing', 'added', 'deleted'];
 const CONTENTS: readonly FileContent[] = ['data', 'position-deletes', 'equality-deletes'];
@@ -76,7 +77,7 @@ export class ManifestEntryReader {
   private readonly fileGetters: Readonly<
     Record<'content' | 'filePath' | 'fileFormat' | 'recordCount' | 'fileSizeInBytes', Getter>
   >;
-  private readonly partition: (record: AvroRecord) => PartitionTuple;
+  private readonly partition: PartitionReader;
   private readonly members: readonly MemberReader[];
 
   /** @param partitionType the spec's partition fields, of the types that values should have now */
@@ -128,7 +129,8 @@ export class ManifestEntryReader {
       filePath: expectText(get.filePath(record), 'file_path'),
       fileFormat: fileFormatOf(expectText(get.fileFormat(record), 'file_format')),
       specId: this.specId,
-      partition: this.partition(record),
+      partition: this.partition.read(record),
+      ...(this.partition.types === undefined ? {} : { partitionTypes: this.partition.types }),
       recordCount: expectLong(get.recordCount(record), 'record_count'),
       fileSizeInBytes: expectLong(get.fileSizeInBytes(record), 'file_size_in_bytes'),
     };
@@ -146,32 +148,43 @@ function fileFormatOf(text: string): FileFormat {
   return format as FileFormat;
 }
 
+interface PartitionReader {
+  readonly read: (record: AvroRecord) => PartitionTuple;
+  /** Types of the values; undefined: metadata tells them. */
+  readonly types: readonly PrimitiveType[] | undefined;
+}
+
 /** Reads partition tuples in the order of the spec, whatever the order and names in the file. */
 function partitionReader(
   slot102: FieldSlot | undefined,
   spec: PartitionSpec,
   partitionType: readonly NestedField[],
-): (record: AvroRecord) => PartitionTuple {
-  if (spec.fields.length === 0) return () => [];
+): PartitionReader {
+  if (spec.fields.length === 0) return { read: () => [], types: undefined };
   if (slot102 === undefined) throw new MoraineError('MANIFEST_CORRUPT', 'it lacks the partition of its files');
   const fields = new RecordFields(slot102.node);
+  const untold = { kind: 'unknown' } as const;
+  const isUntold = partitionType.some((field, position) => !isTold(spec, position, field));
   const readers = spec.fields.map((field, position) => {
     const slot = fields.slot(field.fieldId);
     if (slot === undefined) {
-      if (field.transform.kind === 'void') return () => null;
+      if (field.transform.kind === 'void') return { type: untold, read: () => null };
       throw new MoraineError('MANIFEST_CORRUPT', `it lacks the partition field '${field.name}' (id ${field.fieldId})`);
     }
     const written = primitiveTypeOf(slot.node);
-    const wanted = partitionType[position]?.type;
-    const type =
-      wanted === undefined || wanted.kind === 'unknown' || field.transform.kind === 'unknown' ? written : wanted;
+    const wanted = partitionType[position] ?? { type: untold };
+    const type = isTold(spec, position, wanted) ? wanted.type : written;
     if (type === undefined)
       throw new MoraineError('MANIFEST_CORRUPT', `its partition field '${field.name}' is not primitive`);
-    return (partition: AvroRecord): PrimitiveValue | null => valueFromAvro(type, partition[slot.key] ?? null);
+    const read = (partition: AvroRecord): PrimitiveValue | null => valueFromAvro(type, partition[slot.key] ?? null);
+    return { type: type as PrimitiveType, read };
   });
-  return (record) => {
-    const partition = record[slot102.key] as AvroRecord;
-    return readers.map((read) => read(partition));
+  return {
+    types: isUntold ? readers.map(({ type }) => type) : undefined,
+    read: (record) => {
+      const partition = record[slot102.key] as AvroRecord;
+      return readers.map(({ read }) => read(partition));
+    },
   };
 }
 

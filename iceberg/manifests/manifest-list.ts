@@ -11,13 +11,14 @@ import {
   optionally,
   RecordFields,
 } from '../avro/record-fields.js';
-import { type PartitionSpec, partitionType } from '../partitions/partition-spec.js';
+import { type PartitionSpec } from '../partitions/partition-spec.js';
 import { type IcebergType, type PrimitiveValue, type Schema } from '../schema/types.js';
 import { serializeValue } from '../values/single-value.js';
 import { compareValues } from '../values/value-order.js';
 import { type FieldSummary, type ManifestEntry, type ManifestFile } from './data-file.js';
 import { positional } from './manifest-entry.js';
 import { manifestListAvroSchema } from './manifest-schema.js';
+import { type PartitionedEntries, partitionTypeOf } from './partition-types.js';
 
 /** The input of a manifest list. */
 export interface ManifestListToWrite {
@@ -182,7 +183,7 @@ export function summarizePartitions(
   schema: Schema,
   otherSchemas: readonly Schema[] = [],
 ): readonly FieldSummary[] {
-  return partitionType(spec, schema, otherSchemas).map(({ type }, position) => {
+  return partitionTypeOf({ entries, spec, schema, otherSchemas }).map(({ type }, position) => {
     const summary = new FieldSummaryBuilder(type);
     for (const { dataFile } of entries) summary.add(dataFile.partition[position] ?? null);
     return summary.build();
@@ -224,14 +225,10 @@ class FieldSummaryBuilder {
 }
 
 /** A manifest that was written, still without a place in a snapshot. */
-export interface WrittenManifest {
+export interface WrittenManifest extends PartitionedEntries {
   readonly manifestPath: string;
   readonly manifestLength: bigint;
   readonly content: ManifestFile['content'];
-  readonly spec: PartitionSpec;
-  readonly schema: Schema;
-  readonly otherSchemas?: readonly Schema[];
-  readonly entries: readonly ManifestEntry[];
   /** The snapshot that adds the manifest, and its sequence number: what entries inherit. */
   readonly snapshotId: bigint;
   readonly sequenceNumber: bigint;

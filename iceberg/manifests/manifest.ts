@@ -11,6 +11,7 @@ import type { NestedField, Schema } from '../schema/types.js';
 import type { ManifestEntry, ManifestFile } from './data-file.js';
 import { entryToRecord, ManifestEntryReader } from './manifest-entry.js';
 import { manifestEntryAvroSchema } from './manifest-schema.js';
+import { partitionTypeOf } from './partition-types.js';
 
 /** The input of a manifest. */
 export interface ManifestToWrite {
@@ -31,7 +32,7 @@ export interface ManifestToWrite {
  */
 export function writeManifest(manifest: ManifestToWrite): Uint8Array {
   const { schema, spec } = manifest;
-  const type = partitionType(spec, schema, manifest.otherSchemas);
+  const type = partitionTypeOf(manifest);
   const metadata = new Map([
     ['schema', stringifyJson(schemaToJson(schema))],
     ['schema-id', String(schema.schemaId)],

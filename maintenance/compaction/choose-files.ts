@@ -92,7 +92,7 @@ function chooseAny(all: readonly PlannedFile[], grouping: Grouping, targetBytes:
   return {
     groups: chooseGroups(files, grouping, targetBytes),
     files: files.length,
-    skipped: left === 0 ? [] : [{ reason: 'neither Parquet nor Avro, or encrypted', files: left }],
+    skipped: left === 0 ? [] : [{ reason: UNREADABLE, files: left }],
     leftText: fitText(grouping),
   };
 }
@@ -126,8 +126,13 @@ function chooseOnline(
   };
 }
 
-const isReadable = ({ fileFormat, keyMetadata }: DataFile): boolean =>
-  keyMetadata === undefined && (fileFormat === 'PARQUET' || fileFormat === 'AVRO');
+/** Why files of any table are left alone. */
+const UNREADABLE = 'neither Parquet nor Avro, encrypted, or of partitions that metadata does not tell the types of';
+
+const isReadable = ({ fileFormat, keyMetadata, partition, partitionTypes }: DataFile): boolean =>
+  keyMetadata === undefined &&
+  (fileFormat === 'PARQUET' || fileFormat === 'AVRO') &&
+  (partitionTypes === undefined || partition.every((value) => value === null));
 
 const keyOf = ({ file }: PlannedFile): string => partitionKey(file.specId, file.partition);
 

@@ -436,3 +436,70 @@ describe('partition summaries', () => {
     expect(read).toEqual(file);
   });
 });
+
+describe('partition values whose types metadata does not tell', () => {
+  const whole: Schema = {
+    schemaId: 0,
+    identifierFieldIds: [],
+    fields: [field(1, 'id', { kind: 'long' }), field(2, 'day', { kind: 'date' }), field(3, 'name', { kind: 'string' })],
+  };
+  const of = spec(7, [1, 'id', 'identity'], [2, 'day', 'identity'], [3, 'name', 'identity']);
+  const file = (partition: DataFile['partition']): DataFile => ({
+    content: 'data',
+    filePath: `/t/${String(partition[0])}.parquet`,
+    fileFormat: 'PARQUET',
+    specId: 7,
+    partition,
+    recordCount: 1n,
+    fileSizeInBytes: 1n,
+  });
+  const entriesOf = (...partitions: readonly DataFile['partition'][]): readonly ManifestEntry[] =>
+    partitions.map((partition) => ({
+      status: 'existing',
+      snapshotId: 1n,
+      sequenceNumber: 1n,
+      fileSequenceNumber: 1n,
+      dataFile: file(partition),
+    }));
+  const partitions = [
+    [5n, 17486, 'é'],
+    [null, null, null],
+  ] as const;
+  const written = writeManifest({
+    formatVersion: 2,
+    content: 'data',
+    schema: whole,
+    spec: of,
+    entries: entriesOf(...partitions),
+  });
+  const none: Schema = { ...whole, fields: [] };
+
+  it.each([
+    ['columns are in no schema any more', of],
+    [
+      'transforms are not known',
+      { ...of, fields: of.fields.map((one) => ({ ...one, transform: parseTransform('odd[2]') })) },
+    ],
+  ])('are written as they were where %s', (_, now) => {
+    const context = { specs: [now], schemas: [none] };
+    const entries = readManifest(written, context, manifestFile());
+    expect(entries.map(({ dataFile }) => dataFile.partition)).toEqual(partitions);
+    const again = writeManifest({ formatVersion: 2, content: 'data', schema: none, spec: now, entries });
+    expect(readManifest(again, context, manifestFile()).map(({ dataFile }) => dataFile)).toEqual(
+      entries.map(({ dataFile }) => dataFile),
+    );
+    // Also for those who know the columns.
+    const known = readManifest(again, { specs: [of], schemas: [whole] }, manifestFile());
+    expect(known.map(({ dataFile }) => dataFile.partition)).toEqual(partitions);
+    const described = {
+      manifestPath: '/m',
+      manifestLength: 1n,
+      content: 'data',
+      snapshotId: 1n,
+      sequenceNumber: 1n,
+    } as const;
+    expect(manifestFileOf({ ...described, spec: now, schema: none, entries }).partitions).toEqual(
+      manifestFileOf({ ...described, spec: of, schema: whole, entries: entriesOf(...partitions) }).partitions,
+    );
+  });
+});

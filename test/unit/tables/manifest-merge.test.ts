@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { currentSnapshot, type ManifestFile } from '../../../iceberg/index.js';
+import { currentSnapshot, type ManifestEntry, type ManifestFile } from '../../../iceberg/index.js';
+import { LocalFileIO } from '../../../storage/index.js';
 import {
   commitAppend,
   loadTableAt,
@@ -8,7 +9,7 @@ import {
   readSnapshotManifests,
   selectSnapshot,
 } from '../../../tables/index.js';
-import { packManifests } from '../../../tables/manifest-merge.js';
+import { mergeBin, packManifests } from '../../../tables/manifest-merge.js';
 import { dataFile, tableFixture } from '../../support/table-fixture.js';
 
 const ofSize = (size: number) => ({ manifestLength: BigInt(size) }) as ManifestFile;
@@ -52,6 +53,32 @@ test('merging keeps every live file with its own snapshot id and sequence number
   ]);
   expect(found.sort()).toEqual(expected.sort());
   expect(entries.filter(({ status }) => status === 'added')).toHaveLength(3);
+});
+
+test.each([
+  ['gone from every schema', { schemas: [{ schemaId: 0, identifierFieldIds: [], fields: [] }] }],
+  ['partitioned by a transform that is not known', {}],
+])('merging keeps the partition values of a column that is %s', async (_, changed) => {
+  const { table, load, io } = await tableFixture();
+  for (const category of ['é', null, '']) await commitAppend(table, { files: [dataFile([category])] });
+  const loaded = await load();
+  const manifests = await readSnapshotManifests(io, currentSnapshot(loaded.metadata));
+  const valuesOf = (entries: readonly ManifestEntry[]) => entries.map(({ dataFile: file }) => file.partition);
+  // Kept parsed with the types of before.
+  const expected = (await Promise.all(manifests.map((each) => readManifestEntries(io, loaded.metadata, each)))).flat();
+  const unknown = { kind: 'unknown', text: 'odd' } as const;
+  const partitionSpecs = loaded.metadata.partitionSpecs.map((spec) => {
+    return {
+      ...spec,
+      fields: spec.fields.map((field) => ('schemas' in changed ? field : { ...field, transform: unknown })),
+    };
+  });
+  const base = { ...loaded, metadata: { ...loaded.metadata, partitionSpecs, ...changed } };
+  const merged = await mergeBin(base, manifests, { snapshotId: 77n, sequenceNumber: 9n });
+  const { metadata: restored } = await loadTableAt(new LocalFileIO({ roots: ['/'] }), loaded.metadataLocation);
+  const entries = await readManifestEntries(new LocalFileIO({ roots: ['/'] }), restored, merged);
+  expect(valuesOf(entries)).toEqual(valuesOf(expected));
+  expect(valuesOf(entries).sort()).toEqual([[''], ['é'], [null]].sort());
 });
 
 test('the number of manifests and of files that planning reads stays flat as commits grow', async () => {
