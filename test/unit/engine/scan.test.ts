@@ -80,6 +80,47 @@ describe('a scan by field id', () => {
     }
   });
 
+  it('gives a struct that a file lacks the defaults of its fields, and lists and maps their own', async () => {
+    const file = await given(
+      'defaults.parquet',
+      "SELECT 1 AS a, {'x': 1} AS s",
+      '{a: 1, s: {__duckdb_field_id: 2, x: 3}}',
+    );
+    const int = { kind: 'int' } as const;
+    const inside = [{ ...field(4, 'p', int), initialDefault: 7 }, field(5, 'q', int)];
+    // Specification, "Default values": the default of a struct is an empty object, and its fields have their own.
+    const whole = { ...field(6, 'whole', { kind: 'struct', fields: inside }), initialDefault: {} };
+    const list = { kind: 'list', elementId: 8, elementRequired: false, element: int } as const;
+    const map = {
+      kind: 'map',
+      keyId: 10,
+      key: { kind: 'string' },
+      valueId: 11,
+      valueRequired: false,
+      value: int,
+    } as const;
+    const schema = schemaOf(
+      field(1, 'a', int),
+      field(2, 's', {
+        kind: 'struct',
+        fields: [
+          field(3, 'x', int),
+          {
+            ...field(12, 't', { kind: 'struct', fields: [{ ...field(13, 'y', int), initialDefault: 5 }] }),
+            initialDefault: {},
+          },
+          field(14, 'none', { kind: 'struct', fields: [{ ...field(15, 'z', int), initialDefault: 6 }] }),
+        ],
+      }),
+      whole,
+      { ...field(7, 'l', list), initialDefault: [1, null] },
+      { ...field(9, 'm', map), initialDefault: { keys: ['k'], values: [2] } },
+    );
+    expect(await read({ schema, files: [file] }, true)).toEqual([
+      '{"a":1,"s":{"x":1,"t":{"y":5},"none":null},"whole":{"p":7,"q":null},"l":[1,null],"m":[["k",2]]}',
+    ]);
+  });
+
   it('reads renamed, reordered, added and dropped fields inside structs, lists and maps', async () => {
     const file = await given(
       'nested.parquet',
