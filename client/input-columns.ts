@@ -1,5 +1,12 @@
 /** How the columns of rows that a user gives become those of a table. */
-import { type Connection, lacksInsideSql, NUMBER_KINDS, quoteLiteral, sqlType } from '../engine/index.js';
+import {
+  type Connection,
+  lacksInsideSql,
+  NUMBER_KINDS,
+  quoteLiteral,
+  sqlType,
+  writeDefaultSql,
+} from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type IcebergType, type NestedField, type Schema, typeToString } from '../iceberg/index.js';
 
@@ -32,7 +39,7 @@ export const FILE_AND_TABLE: InputNames = { input: 'the file', target: 'the tabl
 
 /**
  * A statement that gives the rows in the columns and types of the target, matched by name, letter case included. Columns that the rows
- * lack are null. Every value is looked at before the statement is given.
+ * lack have their write default, or are null. Every value is looked at before the statement is given.
  * @throws `COLUMN_NOT_FOUND` for a column that the target lacks; `TYPE_MISMATCH` for a value that has no exact counterpart in its column's type, for
  * types that no value of one fits the other, and for nulls in a required column, or in a required field inside of one
  */
@@ -111,9 +118,10 @@ function matchColumns(
     const from = input.fields[index]?.type;
     const isGiven = from !== undefined && from.kind !== 'unknown';
     if (isGiven) return withKnown(convert(field, from, `i${index}`, names), facts[index]);
-    if (!field.required) {
+    const writeDefault = from === undefined ? writeDefaultSql(field) : undefined;
+    if (!field.required || writeDefault !== undefined) {
       const none = { source: undefined, misfitSql: undefined, shownSql: undefined, hasNulls: true };
-      return { field, from, valueSql: `NULL::${sqlType(field.type)}`, ...none };
+      return { field, from, valueSql: writeDefault ?? `NULL::${sqlType(field.type)}`, ...none };
     }
     throw new MoraineError(
       'TYPE_MISMATCH',

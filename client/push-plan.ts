@@ -138,6 +138,8 @@ function sourceTarget(views: readonly Bound[]): SourceTarget {
   const schema = currentSchema(table.metadata);
   const fields = schema.fields.map((field) => ({
     ...field,
+    // A created time that is not pushed is that of the push.
+    ...(created.has(field.name) && { writeDefault: undefined }),
     required: whole.has(field.name) || (field.required && !created.has(field.name)),
   }));
   return {
@@ -147,7 +149,10 @@ function sourceTarget(views: readonly Bound[]): SourceTarget {
     created,
     identities,
     shape: JSON.stringify([schema.schemaId, fields.map(({ required }) => required), identities, [...created]]),
-    needed: new Set([...resolved.flatMap(neededColumns), ...fields.flatMap((f) => (f.required ? [f.name] : []))]),
+    needed: new Set([
+      ...resolved.flatMap(neededColumns),
+      ...fields.flatMap((f) => (f.required && f.writeDefault == null ? [f.name] : [])),
+    ]),
     columnOf: new Map(fields.map(({ name }) => [name, name])),
     columns: { schema: { ...schema, fields }, features: [], aliases: new Map() },
   };

@@ -51,6 +51,7 @@ export { type ByteSink, type RowFormat, streamSink, writeRows } from './output/r
 export { orderKey } from './parquet/negative-zero.js';
 export { type ByteRange, FileFooter, type FilePart } from './parquet/part-of-file.js';
 export { type CheckedFile, checkFiles, readableFormat } from './scan/check-files.js';
+export { writeDefaultSql } from './scan/column-default.js';
 export { nameDamagedFile } from './scan/damaged-file.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './scan/file-layout.js';
 export { parquetReader } from './scan/file-readers.js';

@@ -3,6 +3,7 @@
  * `[key, value]` as maps. A value fits exactly or not at all, and what does not fit is named by its place inside the value.
  */
 import { type IcebergType, type NestedField, typeToString } from '../../iceberg/index.js';
+import { writeDefaultSql } from '../scan/column-default.js';
 import { listTransformSql } from '../sql/lambda-sql.js';
 import { quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
 import { isPrimitive, sqlType } from '../sql/sql-type.js';
@@ -30,9 +31,13 @@ export function nestedColumn(
 function valueSql(type: IcebergType, json: string, depth: number): string {
   switch (type.kind) {
     case 'struct': {
-      const fields = type.fields.map(
-        (field) => `${quoteIdentifier(field.name)} := ${valueSql(field.type, jsonMember(json, field.name), depth)}`,
-      );
+      const fields = type.fields.map((field) => {
+        const member = jsonMember(json, field.name);
+        const value = valueSql(field.type, member, depth);
+        const absent = writeDefaultSql(field);
+        const given = absent === undefined ? value : `CASE WHEN ${member} IS NULL THEN ${absent} ELSE ${value} END`;
+        return `${quoteIdentifier(field.name)} := ${given}`;
+      });
       return `CASE WHEN ${isPresent(json)} THEN struct_pack(${fields.join(', ')}) END`;
     }
     case 'list': {
@@ -77,8 +82,10 @@ function structMisfitSql(fields: readonly NestedField[], json: string, depth: nu
   const keys = `json_keys(${json})`;
   const unknown = `list_filter(${keys}, lambda k${depth}: NOT list_contains(${known}, k${depth}))`;
   const checks = fields.map((field) => {
-    const inside = requiredMisfitSql(field.required, field.type, jsonMember(json, field.name), depth);
-    return `${quoteLiteral(`.${field.name}`)} || ${inside}`;
+    const member = jsonMember(json, field.name);
+    const inside = requiredMisfitSql(field.required, field.type, member, depth);
+    const given = writeDefaultSql(field) === undefined ? inside : `CASE WHEN ${member} IS NOT NULL THEN ${inside} END`;
+    return `${quoteLiteral(`.${field.name}`)} || ${given}`;
   });
   return `CASE WHEN len(${unknown}) > 0 THEN ' has the unknown key ' || to_json((${unknown})[1])
     WHEN len(${keys}) > len(list_distinct(${keys})) THEN ' has a key twice'
@@ -127,6 +134,14 @@ const shown = (json: string): string => `left((${json})::VARCHAR, ${SHOWN_CHARAC
 
 /** SQL for the value of a key of an object, or of a key of the object that this is, and so on. JSON pointers (RFC 6901) can name every key. */
 export function jsonMember(json: string, ...keys: readonly string[]): string {
+  return `json_extract(${json}, ${pointerSql(keys)})`;
+}
+
+/** SQL that is true if there is such a key, whatever its value is. */
+export const hasJsonMember = (json: string, keys: readonly string[]): string =>
+  `json_exists(${json}, ${pointerSql(keys)})`;
+
+function pointerSql(keys: readonly string[]): string {
   const pointer = keys.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
-  return `json_extract(${json}, ${quoteLiteral(pointer.join(''))})`;
+  return quoteLiteral(pointer.join(''));
 }

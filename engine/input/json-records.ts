@@ -8,7 +8,7 @@ import { isPrimitive, sqlType } from '../sql/sql-type.js';
 import { type InputColumn, NUMBER_KINDS } from './input-column.js';
 import { jsonColumn } from './input-json.js';
 import { misfitSql } from './input-misfits.js';
-import { jsonMember, jsonText } from './input-nested.js';
+import { hasJsonMember, jsonMember, jsonText } from './input-nested.js';
 import { hasOtherThanDoublesSql, quotedNumbersSql, withNumbersKeptSql } from './json-numbers.js';
 import { type RecordObject, recordObjects } from './record-objects.js';
 
@@ -24,6 +24,8 @@ export interface RecordColumn {
   /** Keys to its value, from the record inwards; null: it has what no other column takes, as JSON, an empty object of nothing if it is required. */
   readonly path: readonly string[] | null;
   readonly time: RecordTime;
+  /** SQL of the value in records that have no such key; unless given, that is null, and missing if it is required. */
+  readonly absent?: string;
 }
 
 /** What is wrong with a record. */
@@ -94,15 +96,23 @@ export function goodRowsSql(table: string, columns: readonly RecordColumn[]): st
 function judgedSql(path: string, columns: readonly RecordColumn[], allowsExtra: boolean): string {
   const objects = recordObjects(columns);
   const values = columns.map((column, index) => valueOf(column, objects, `x${index}`));
-  const members = values.map(({ member }, index) => `${member} AS x${index}`);
+  const present = columns.flatMap(({ absent, path }, index) =>
+    absent === undefined || path === null ? [] : [`${hasJsonMember('j', path)} AS e${index}`],
+  );
+  const members = [...values.map(({ member }, index) => `${member} AS x${index}`), ...present];
   const placed = `SELECT n, j, o, q, ${['problem', ...members].join(', ')} FROM (${parsedSql(path, objects, allowsExtra)})`;
-  const typedValues = values.map(({ sql }, index) => `${sql} AS c${index}`);
+  const typedValues = values.map(({ sql }, index) => {
+    const absent = columns[index]?.absent;
+    const value = absent === undefined ? sql : `CASE WHEN e${index} THEN ${sql} ELSE ${absent} END`;
+    return `${value} AS c${index}`;
+  });
   const valued = `SELECT *, ${typedValues.join(', ')} FROM (${placed})`;
   const blocked = objects.slice(1).map(({ path: keys, column }) => {
     return `WHEN json_type(${jsonAt('o', keys)}) NOT IN ('OBJECT', 'NULL') THEN 'VALUE_MISFIT:${column}'`;
   });
   const cases = values.flatMap(({ misfit }, index) => {
-    const isMissing = `x${index} IS NULL OR x${index}::VARCHAR = 'null'`;
+    const isNull = `(x${index} IS NULL OR x${index}::VARCHAR = 'null')`;
+    const isMissing = columns[index]?.absent === undefined ? isNull : `e${index} AND ${isNull}`;
     return [
       ...(columns[index]?.required === true && misfit !== undefined
         ? [`WHEN ${isMissing} THEN 'MISSING_REQUIRED:${index}'`]

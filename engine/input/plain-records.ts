@@ -148,7 +148,9 @@ function membersOf(text: Buffer, { columns, allowsExtra }: RecordOptions): reado
     const own = inside.length === 0 ? plainForm(column) : null;
     const value = [own?.pattern ?? [], column.required ? [] : 'null'].flat().join('|');
     if (value === '' || head === '' || byHead.has(head)) return null;
-    byHead.set(head, { key: head, value, isOptional: !column.required, readAs: own?.readAs ?? null });
+    // The reader does not tell a key that is not there from a null.
+    const isOptional = !column.required && column.absent === undefined;
+    byHead.set(head, { key: head, value, isOptional, readAs: own?.readAs ?? null });
   }
   const keys = keysOf(text);
   const known = new Set([...byHead.keys()].map((head) => head.toLowerCase()));

@@ -9,6 +9,7 @@ import {
   type RecordColumn,
   type RecordTime,
   recordObjects,
+  writeDefaultSql,
 } from '../../engine/index.js';
 import { type ErrorCode, MoraineError } from '../../errors/index.js';
 import { type IcebergType, isJsonObject, type Schema, type SchemaChange, typeToString } from '../../iceberg/index.js';
@@ -213,9 +214,12 @@ export function recordColumns(schema: Schema, mapping: RecordMapping): readonly 
       'Records that are no rows are either written with their errors, or stop the sink, are dropped or go to a dead-letter table: give one of them.',
     );
   const taken = fields.filter(({ name }) => name !== raw && name !== error);
-  const columns = taken.map(({ name, type, required }): RecordColumn => {
+  const columns = taken.map((field): RecordColumn => {
+    const { name, type, required } = field;
     const path = name === rest ? null : (pathOf.get(name)?.split('.') ?? [name]);
-    return { name, type, required, path, time: timeOf.get(name) ?? 'iso' };
+    const absent = path === null ? undefined : writeDefaultSql(field);
+    const column = { name, type, required, path, time: timeOf.get(name) ?? 'iso' };
+    return absent === undefined ? column : { ...column, absent };
   });
   const heads = new Set(columns.flatMap(({ path }) => path?.slice(0, 1) ?? []));
   if (new Set([...heads].map((head) => head.toLowerCase())).size < heads.size)

@@ -248,6 +248,55 @@ describe('records that are rows by their text', () => {
     expect(plain?.count).toBeGreaterThan(lines.length / 2);
   });
 
+  it('have the value that a column has where records lack its key, and null where they say so', async () => {
+    const struct = parseSchema({
+      fields: [
+        {
+          id: 1,
+          name: 'o',
+          required: false,
+          type: {
+            type: 'struct',
+            fields: [
+              { id: 2, name: 'x', required: true, type: 'int', 'write-default': 3 },
+              { id: 3, name: 'y', required: false, type: 'string' },
+            ],
+          },
+        },
+      ],
+    }).fields[0]?.type as RecordColumn['type'];
+    const columns: readonly RecordColumn[] = [
+      { name: 'id', type: { kind: 'long' }, required: true, path: ['id'], time: 'iso' },
+      { name: 's', type: { kind: 'string' }, required: false, path: ['s'], time: 'iso', absent: "'none'" },
+      { name: 'r', type: { kind: 'int' }, required: true, path: ['r'], time: 'iso', absent: '7::INTEGER' },
+      { name: 'o', type: struct, required: false, path: ['o'], time: 'iso' },
+    ];
+    const lines = [
+      '{"id":1,"s":"x","r":1,"o":{"x":1,"y":"z"}}',
+      '{"id":2,"s":null,"r":2,"o":null}',
+      '{"id":3,"r":3,"o":{"y":"z"}}',
+      '{"id":4,"o":{}}',
+      '{"id":5,"s":"x","r":null}',
+      '{"id":6,"o":{"x":null}}',
+    ];
+    const text = `${lines.join('\n')}\n`.repeat(2);
+    const { found, expected } = await both(text, { columns, allowsExtra: false });
+    const rows = [
+      ['1', 'x', '1', "{'x': 1, 'y': z}"],
+      ['2', null, '2', null],
+      ['3', 'none', '3', "{'x': 3, 'y': z}"],
+      ['4', 'none', '7', "{'x': 3, 'y': NULL}"],
+    ];
+    expect((found.rows as unknown[])[1]).toEqual([...rows, ...rows]);
+    expect(found.bad).toEqual([
+      { line: 4, problem: 'MISSING_REQUIRED', column: 'r' },
+      { line: 5, problem: 'VALUE_MISFIT', column: 'o' },
+      { line: 10, problem: 'MISSING_REQUIRED', column: 'r' },
+      { line: 11, problem: 'VALUE_MISFIT', column: 'o' },
+    ]);
+    expect(found).toEqual(expected);
+  });
+
   it('are left to judging where a table has nothing that a text tells, and where lines are longer than a text may be', async () => {
     const columns = columnsOf(new Set(['f'])).filter(({ name }) => name === 'f' || name === 's');
     const text = Buffer.from('{"f":1.5,"s":"x"}\n'.repeat(200));
