@@ -19,8 +19,8 @@ export async function dropTable(
   { purge = false }: DropTableOptions = {},
 ): Promise<DroppedFiles | null> {
   await refuseUsed(project, name);
-  const table = await project.loadTable(name);
-  if (purge) return await purgeTable(maintenanceDeps(project), table);
+  if (purge) return await purgeTable(maintenanceDeps(project), await project.loadTable(name));
+  // It may be in the way of others because it cannot be loaded any more.
   const { catalog, identifier } = await project.resolveTable(name);
   await catalog.dropTable(identifier);
   return null;

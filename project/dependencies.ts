@@ -117,7 +117,8 @@ async function* tablesOf(
       if (isMoraineError(error, 'TABLE_NOT_FOUND', ...elsewhere)) continue; // dropped meanwhile, for one
       const name = formatTableName(identifier, catalog.name);
       const reason = error instanceof Error ? error.message : String(error);
-      const message = `${consequence} while table ${name} cannot be read: ${reason}`;
+      const remedy = `Restore what it lacks; or, if nobody needs it, drop its name, which leaves its files: moraine table drop ${name}.`;
+      const message = `${consequence} while table ${name} cannot be read: ${reason} ${remedy}`;
       throw isMoraineError(error) ? new MoraineError(error.code, message, { cause: error }) : error;
     }
   }

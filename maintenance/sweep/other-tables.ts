@@ -47,7 +47,9 @@ async function comparable(paths: CanonicalPaths, location: string): Promise<read
 function unreadable(table: Table, cause: unknown): MoraineError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const code = isMoraineError(cause) ? cause.code : 'INTERNAL';
-  const message = `Nothing is deleted while it is not known which files table ${tableName(table)} has: ${reason}`;
+  const name = tableName(table);
+  const remedy = `Restore what it lacks; or, if nobody needs it, drop its name, which leaves its files: moraine table drop ${name}.`;
+  const message = `Nothing is deleted while it is not known which files table ${name} has: ${reason} ${remedy}`;
   return new MoraineError(code, message, { cause });
 }
 

@@ -1,5 +1,5 @@
 /** Dropping tables, and which files go with them. */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { dropTable } from '../../../client/index.js';
@@ -85,6 +85,37 @@ test('a file of a purged table that another table has, too, stays', async () => 
   const count = files().length;
   expect(await dropTable(small.project, NAME, { purge: true })).toEqual({ deleted: count - 1, kept: 1 });
   expect([await catalog.tableExists(COPIES), files()]).toEqual([false, ['two.parquet']]);
+});
+
+test('a table that cannot be read keeps others from being purged, and its name can be dropped', async () => {
+  const { small, catalog, files } = await withCopies();
+  const other = await catalog.createTable(
+    { namespace: ['demo'], name: 'lost' },
+    { schema: (await small.source()).metadata.schemas[0] ?? expect.unreachable() },
+  );
+  const count = files().length;
+  unlinkSync(other.metadataLocation);
+  const failure = await failureOf(dropTable(small.project, NAME, { purge: true }));
+  expect(failure.code).toBe('FILE_NOT_FOUND');
+  expect(failure.message).toMatch(
+    /^Nothing is deleted while table (\S+) cannot be read: .*Restore what it lacks; or, if nobody needs it, drop its name, which leaves its files: moraine table drop \1\.$/,
+  );
+  expect([await catalog.tableExists(COPIES), files().length]).toEqual([true, count]);
+  const [, name = ''] = /while table (\S+) cannot/.exec(failure.message) ?? [];
+  expect(await dropTable(small.project, name)).toBeNull();
+  expect(await dropTable(small.project, NAME, { purge: true })).toMatchObject({ kept: 0 });
+});
+
+test('nor is one purged while the manifests of another are missing', async () => {
+  const { small, catalog } = await withCopies();
+  const source = await small.source();
+  const [snapshot] = source.metadata.snapshots;
+  unlinkSync(snapshot?.manifestList ?? '');
+  const failure = await failureOf(dropTable(small.project, NAME, { purge: true }));
+  expect(failure.message).toMatch(
+    /^Nothing is deleted while it is not known which files table \S+ has: .* drop its name, which leaves its files: moraine table drop \S+\.$/,
+  );
+  expect(await catalog.tableExists(COPIES)).toBe(true);
 });
 
 test('a table whose folder another name claims, or whose files must stay, is not purged', async () => {
