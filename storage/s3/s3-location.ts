@@ -25,7 +25,8 @@ function refused(location: Location, reason: string): MoraineError {
 }
 
 const BUCKET: Readonly<Record<StoreScheme, RegExp>> = {
-  s3: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/i,
+  // Those of before 2018 have underscores and capitals, and up to 255 characters.
+  s3: /^[a-z0-9][a-z0-9._-]{1,253}[a-z0-9]$/i,
   gs: /^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/,
 };
 

@@ -32,3 +32,15 @@ test('buckets of Google Cloud Storage are others than those of S3', () => {
     expect(codeOf(() => roots.resolve(elsewhere))).toBe('LOCATION_REFUSED');
   expect(roots.overlaps(new StoreRoots(['s3://lake/a']))).toBe(false);
 });
+
+test('buckets that were made before their names had to be host names are taken', () => {
+  // Amazon S3, "General purpose bucket naming rules": in Northern Virginia until 2018 up to 255 characters, capitals and underscores too.
+  for (const bucket of ['my_bucket', 'Legacy.Bucket_1', `a${'b'.repeat(253)}c`])
+    expect(new StoreRoots([`s3://${bucket}/a`]).resolve(`s3://${bucket}/a/b`)).toEqual({
+      scheme: 's3',
+      bucket,
+      key: 'a/b',
+    });
+  for (const none of ['s3://ab/a', 's3://_lake/a', 's3://la*ke/a', `s3://a${'b'.repeat(254)}c/a`])
+    expect(codeOf(() => new StoreRoots([none]))).toBe('LOCATION_REFUSED');
+});
