@@ -167,8 +167,8 @@ function projectByName(
   return { schemaSql: undefined, columns };
 }
 
-/** Types of files that a wider column of the table does not have all values of. */
-const ROUNDING: ReadonlySet<string> = new Set(['FLOAT', 'DATE']);
+/** Types of files that do not have all values of the table's column, or the other way about. */
+const ROUNDING: ReadonlySet<string> = new Set(['FLOAT', 'DATE', 'TIME_NS']);
 
 /** Some writers mark a uuid as nothing but sixteen bytes. */
 const isPlainUuid = (type: IcebergType, column: FileColumn): boolean => type.kind === 'uuid' && column.type !== 'UUID';

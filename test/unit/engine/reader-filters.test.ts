@@ -198,6 +198,13 @@ it('a time in nanoseconds that an imported file has in a column of microseconds 
   expect(await kept(file, schema, "x = '2024-01-01T00:00:00.000001'")).toEqual([1]);
 });
 
+it('a time of day in nanoseconds that an imported file has is compared as it is read', async () => {
+  const file = await given('time-ns.parquet', "SELECT '01:00:00.000000001'::TIME_NS AS x, 1 AS k");
+  const schema = schemaOf(field(1, 'x', { kind: 'time' }), field(2, 'k', { kind: 'int' }));
+  expect(await kept(file, schema, "x = '01:00:00'")).toEqual([1]);
+  expect(await kept(file, schema, "x > '01:00:00'")).toEqual([]);
+});
+
 it('zeros of both signs are equal, whichever a Bloom filter has', async () => {
   const file = await given(
     'zeros.parquet',
