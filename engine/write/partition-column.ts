@@ -41,6 +41,10 @@ export function partitionColumns(
     const source = findField(schema, field.sourceId);
     // A void field may outlive its column.
     if (field.transform.kind === 'void') return voidColumn(field);
+    if (field.sourceIds !== undefined) {
+      const message = `The partition field ${field.name} is of several columns, which no transform here is; write to this table with the engine that made it.`;
+      throw new MoraineError('UNSUPPORTED_FEATURE', message);
+    }
     if (source === undefined || !isPrimitive(source.type)) {
       throw new MoraineError('SCHEMA_INVALID', `The partition field ${field.name} has no primitive source column.`);
     }

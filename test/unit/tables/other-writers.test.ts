@@ -9,6 +9,7 @@ import {
   type PartitionSpec,
   parseExpression,
   parsePartitionSpec,
+  parsePartitionSpecJson,
   serializeValue,
 } from '../../../iceberg/index.js';
 import { openScan } from '../../../scans/index.js';
@@ -82,9 +83,11 @@ const PLACES = [
   { place: 'a', ids: [5n] },
 ];
 
-test('a partition field of an unknown transform prunes nothing, the columns do, and nothing is written', async () => {
-  const transform = { kind: 'unknown', text: 'zorder[3]' } as const;
-  const spec: PartitionSpec = { specId: 0, fields: [{ sourceId: 2, fieldId: 1000, name: 'z', transform }] };
+test.each([
+  ['of an unknown transform', { 'source-id': 2, transform: 'zorder[3]' }],
+  ['of several columns', { 'source-ids': [1, 2], transform: 'bucket[4]' }],
+])('a partition field %s prunes nothing, the columns do, and nothing is written', async (_, source) => {
+  const spec = parsePartitionSpecJson({ 'spec-id': 0, fields: [{ 'field-id': 1000, name: 'z', ...source }] });
   // Values that would prune every file, were they those of `place`.
   const table = await written(
     2,
