@@ -18,6 +18,8 @@ export interface FileColumn {
   readonly isZonedNanoseconds: boolean;
   /** Fields of a struct; the element of a list; key and value of a map. */
   readonly children: readonly FileColumn[];
+  /** Given: DuckDB reads the struct as its only field. */
+  readonly isUnwrapped?: true;
 }
 
 /** A format that DuckDB does not read: the file is read as a Parquet copy. */
@@ -156,9 +158,17 @@ function toColumn(tree: Tree): FileColumn {
     if (tree.isMap) {
       return { ...base, shape: 'map', children: only.children.map(toColumn) };
     }
-    // A repeated group of one field that is not named as the element itself is only a wrapper.
-    const isWrapper = only.children.length === 1 && only.name !== 'array' && only.name !== `${tree.name}_tuple`;
-    return { ...base, shape: 'list', children: [toColumn(isWrapper ? (only.children[0] as Tree) : only)] };
+    const [inside] = only.children;
+    if (inside === undefined || only.children.length > 1) return { ...base, shape: 'list', children: [toColumn(only)] };
+    // A repeated group of one field that is not named as the element itself is only a wrapper, and for DuckDB any such group is.
+    const isWrapper = only.name !== 'array' && only.name !== `${tree.name}_tuple`;
+    return { ...base, shape: 'list', children: [isWrapper ? toColumn(inside) : structOfOne(only, inside)] };
   }
   return { ...base, shape: 'struct', children: tree.children.map(toColumn) };
+}
+
+/** The element of a list of old writers (parquet-avro, Thrift): a struct of one field. */
+function structOfOne({ name, fieldId, type }: Tree, inside: Tree): FileColumn {
+  const children = [toColumn(inside)];
+  return { name, fieldId, shape: 'struct', type, isZonedNanoseconds: false, children, isUnwrapped: true };
 }

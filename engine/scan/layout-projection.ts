@@ -194,6 +194,10 @@ function readType(type: IcebergType, column: FileColumn, find: Find): string {
     return `MAP(${readType(type.key, first, find)}, ${readType(type.value, second, find)})`;
   }
   if (type.kind !== 'struct') throw shapeMismatch(type, column);
+  if (column.isUnwrapped === true && first !== undefined) {
+    const field = type.fields.find(({ id }) => find(column.children, id) !== undefined);
+    return field === undefined || field.type.kind === 'unknown' ? anyType(first) : readType(field.type, first, find);
+  }
   const members = type.fields.flatMap((field) => {
     const child = find(column.children, field.id);
     if (child === undefined || field.type.kind === 'unknown') return [];
@@ -210,6 +214,7 @@ function anyMember(column: FileColumn): string {
 
 function anyType(column: FileColumn): string {
   const [first, second] = column.children;
+  if (column.isUnwrapped === true && first !== undefined) return anyType(first);
   if (column.shape === 'list' && first !== undefined) return `${anyType(first)}[]`;
   if (column.shape === 'map' && first !== undefined && second !== undefined) {
     return `MAP(${anyType(first)}, ${anyType(second)})`;
@@ -226,7 +231,7 @@ function shapeMismatch(type: IcebergType, column: FileColumn): MoraineError {
 
 /** Whether a column read under the file's names has exactly the wanted type. */
 function isSame(type: IcebergType, column: FileColumn, find: Find): boolean {
-  if (isPlain(type, column)) return false;
+  if (isPlain(type, column) || column.isUnwrapped === true) return false;
   const [first, second] = column.children;
   switch (type.kind) {
     case 'struct':
@@ -281,13 +286,15 @@ function rebuild(type: IcebergType, column: FileColumn, sql: string, reading: Re
   }
   if (type.kind !== 'struct') throw shapeMismatch(type, column);
   const ofMembers = { ...reading, guards: guardsInside };
+  const isUnwrapped = column.isUnwrapped === true;
   const members = type.fields.map((field) => {
     const child = find(column.children, field.id);
-    const value =
-      child === undefined || field.type.kind === 'unknown'
-        ? fieldDefaultSql(field)
-        : rebuild(field.type, child, `struct_extract(${sql}, ${quoteLiteral(child.name)})`, ofMembers, depth);
-    return `${quoteLiteral(field.name)}: ${value}`;
+    if (child === undefined || field.type.kind === 'unknown')
+      return `${quoteLiteral(field.name)}: ${fieldDefaultSql(field)}`;
+    const member = isUnwrapped ? sql : `struct_extract(${sql}, ${quoteLiteral(child.name)})`;
+    return `${quoteLiteral(field.name)}: ${rebuild(field.type, child, member, ofMembers, depth)}`;
   });
+  // Such an element is never null: its field is.
+  if (isUnwrapped) return `{${members.join(', ')}}`;
   return `CASE WHEN ${sql} IS NULL THEN NULL ELSE {${members.join(', ')}} END`;
 }

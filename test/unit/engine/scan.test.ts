@@ -2,6 +2,8 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkFiles, nameDamagedFile, readFileLayouts, type Scan, scanSql, writeRows } from '../../../engine/index.js';
+import { bytesOf, changed, listOf } from '../../../engine/parquet/thrift-fields.js';
+import { readThrift, writeThrift } from '../../../engine/parquet/thrift-tree.js';
 import { bindExpression, parseExpression, type Schema } from '../../../iceberg/index.js';
 import { type LocalPath, localPath } from '../../../locations/index.js';
 import { field, type Harness, MemorySink, openHarness, schemaOf } from './harness.js';
@@ -120,6 +122,38 @@ describe('a scan by field id', () => {
       '{"a":1,"s":{"x":1,"t":{"y":5},"none":null},"whole":{"p":7,"q":null},"l":[1,null],"m":[["k",2]]}',
     ]);
   });
+
+  it.each(['array', 'l_tuple'])(
+    'reads the element of a list as a struct of one field where old writers call it %s',
+    async (name) => {
+      // Parquet format, "Nested Types", backward compatibility of lists: a repeated group of this name is the element itself.
+      const file = await given(
+        `old-${name}.parquet`,
+        'SELECT * FROM (VALUES ([1, NULL], 1), ([], 2), (NULL, 3)) AS t(l, k)',
+        '{l: {__duckdb_field_id: 1, element: 3}, k: 4}',
+      );
+      const content = await readFile(file.path);
+      const start = content.length - 8 - content.readUInt32LE(content.length - 8);
+      const footer = readThrift(content.subarray(start)).struct;
+      const elements = listOf(footer, 2);
+      const items = elements.items.map((element) => {
+        const isGroup = Buffer.from(bytesOf(element, 4) ?? []).toString() === 'list';
+        return isGroup ? changed(element, [[4, { kind: 'bytes', type: 8, bytes: Buffer.from(name) }]]) : element;
+      });
+      const tail = writeThrift(changed(footer, [[2, { ...elements, items }]]));
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(tail.length);
+      await writeFile(file.path, Buffer.concat([content.subarray(0, start), tail, length, Buffer.from('PAR1')]));
+      const element = {
+        kind: 'struct',
+        fields: [field(5, 'added', { kind: 'int' }), field(3, 'n', { kind: 'long' })],
+      } as const;
+      const list = { kind: 'list', elementId: 2, elementRequired: false, element } as const;
+      expect(
+        await read({ schema: schemaOf(field(1, 'l', list), field(4, 'k', { kind: 'int' })), files: [file] }),
+      ).toEqual(['{"l":[{"added":null,"n":1},{"added":null,"n":null}],"k":1}', '{"l":[],"k":2}', '{"l":null,"k":3}']);
+    },
+  );
 
   it('reads renamed, reordered, added and dropped fields inside structs, lists and maps', async () => {
     const file = await given(
