@@ -8,7 +8,14 @@ import type { Connection } from '../connection.js';
 import { avroLayout } from '../copies/avro-copy.js';
 import { corrupt, type OpenTail, openFailed, TailReader } from '../parquet/file-tail.js';
 import { footerOutline, HADOOP_LZ4, LZO } from '../parquet/parquet-footer.js';
-import { convertedLayout, type FileConversion, type FileLayout, readFileLayouts, signedLayout } from './file-layout.js';
+import {
+  convertedLayout,
+  type FileConversion,
+  type FileLayout,
+  readFileLayouts,
+  signedLayout,
+  withEngineNames,
+} from './file-layout.js';
 
 /** A file as its manifest describes it. */
 export interface CheckedFile {
@@ -81,7 +88,9 @@ async function parquetLayouts(
 ): Promise<ReadonlyMap<LocalPath, FileLayout>> {
   const examples = new Map<string, string>();
   for (const [path, { layoutKey }] of files) if (!examples.has(layoutKey)) examples.set(layoutKey, path);
-  const known = await readFileLayouts(connection, [...examples.values()]);
+  const known = new Map<string, FileLayout>();
+  for (const [path, layout] of await readFileLayouts(connection, [...examples.values()]))
+    known.set(path, await withEngineNames(connection, path, layout));
   const layouts = new Map<LocalPath, FileLayout>();
   for (const [path, { layoutKey, hasSignedBounds, conversion }] of files) {
     const found = known.get(examples.get(layoutKey) ?? '');

@@ -1,13 +1,14 @@
 /** The schemas that data files carry themselves, read from their footers. */
+import type { DuckDBListType, DuckDBMapType, DuckDBStructType, DuckDBType } from '@duckdb/node-api';
 import { MoraineError } from '../../errors/index.js';
 import type { Connection } from '../connection.js';
 import { nameDamagedFile } from './damaged-file.js';
-import { parquetSchemaReader } from './file-readers.js';
+import { parquetReader, parquetSchemaReader } from './file-readers.js';
 
 /** A column of a file at any depth. */
 export interface FileColumn {
   readonly name: string;
-  /** Its name in the file itself, where a copy that is read in its place has another name for it. */
+  /** Its name in the file itself, where the engine, or a copy that is read in its place, has another name for it. */
   readonly sourceName?: string;
   /** Missing in files that were written outside Iceberg. */
   readonly fieldId: number | undefined;
@@ -82,6 +83,38 @@ export async function readFileLayouts(
     for (const [path, nodes] of groupByPath(rows)) layouts.set(path, layoutOf(nodes));
   }
   return layouts;
+}
+
+/**
+ * The layout under the names that DuckDB has for the columns of a file. It ignores letter case, and gives the second of two names that differ by it alone a
+ * number, at any depth; under its own name the values of the first would be read.
+ */
+export async function withEngineNames(connection: Connection, path: string, layout: FileLayout): Promise<FileLayout> {
+  if (!hasClash(layout.columns)) return layout;
+  const { names, types } = await connection.describe(`FROM ${parquetReader([path])}`);
+  const columns = layout.columns.map((column, index) => named(column, names[index], types[index]));
+  return { ...layout, columns, fingerprint: JSON.stringify(columns) };
+}
+
+function hasClash(columns: readonly FileColumn[]): boolean {
+  const names = new Set(columns.map(({ name }) => name.toLowerCase()));
+  return names.size < columns.length || columns.some(({ children }) => hasClash(children));
+}
+
+function named(column: FileColumn, name: string | undefined, type: DuckDBType | undefined): FileColumn {
+  const own = name === undefined || name === column.name ? {} : { name, sourceName: column.name };
+  return { ...column, ...own, children: namedChildren(column, type) };
+}
+
+function namedChildren({ children, shape, isUnwrapped }: FileColumn, type: DuckDBType | undefined): FileColumn[] {
+  if (isUnwrapped === true) return children.map((child) => named(child, undefined, type));
+  if (shape === 'list') return children.map((child) => named(child, undefined, (type as DuckDBListType).valueType));
+  if (shape === 'map') {
+    const { keyType, valueType } = type as DuckDBMapType;
+    return children.map((child, index) => named(child, undefined, index === 0 ? keyType : valueType));
+  }
+  const { entryNames, entryTypes } = type as DuckDBStructType;
+  return children.map((child, index) => named(child, entryNames[index], entryTypes[index]));
 }
 
 /** A node of Parquet's flattened schema tree. */

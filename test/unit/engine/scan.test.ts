@@ -1,9 +1,9 @@
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkFiles, nameDamagedFile, readFileLayouts, type Scan, scanSql, writeRows } from '../../../engine/index.js';
 import { bytesOf, changed, listOf } from '../../../engine/parquet/thrift-fields.js';
-import { readThrift, writeThrift } from '../../../engine/parquet/thrift-tree.js';
+import { readThrift, type ThriftStruct, writeThrift } from '../../../engine/parquet/thrift-tree.js';
 import { bindExpression, parseExpression, type Schema } from '../../../iceberg/index.js';
 import { type LocalPath, localPath } from '../../../locations/index.js';
 import { field, type Harness, MemorySink, openHarness, schemaOf } from './harness.js';
@@ -136,7 +136,7 @@ describe('a scan by field id', () => {
       const start = content.length - 8 - content.readUInt32LE(content.length - 8);
       const footer = readThrift(content.subarray(start)).struct;
       const elements = listOf(footer, 2);
-      const items = elements.items.map((element) => {
+      const items = (elements.items as readonly ThriftStruct[]).map((element) => {
         const isGroup = Buffer.from(bytesOf(element, 4) ?? []).toString() === 'list';
         return isGroup ? changed(element, [[4, { kind: 'bytes', type: 8, bytes: Buffer.from(name) }]]) : element;
       });
@@ -154,6 +154,45 @@ describe('a scan by field id', () => {
       ).toEqual(['{"l":[{"added":null,"n":1},{"added":null,"n":null}],"k":1}', '{"l":[],"k":2}', '{"l":null,"k":3}']);
     },
   );
+
+  it('tells columns and members apart whose names differ by letter case alone, in files without field ids', async () => {
+    const fixture = async (name: string) => {
+      await copyFile(new URL(`../../fixtures/pyarrow/${name}`, import.meta.url), path(name));
+      return [{ path: path(name), recordCount: 0n }];
+    };
+    const rows = async (files: Scan['files'], schema: Schema, names: readonly (readonly [number, string])[]) =>
+      await harness.engine.withConnection(async (connection) => {
+        const sized = files.map(async (file) => ({ ...file, fileSizeInBytes: BigInt((await stat(file.path)).size) }));
+        const layouts = await checkFiles(connection, await Promise.all(sized));
+        const nameMapping = new Map(names.map(([id, name]) => [id, [name]]));
+        return await connection.rows(`FROM ${scanSql({ schema, files, layouts, nameMapping, naming: 'id' })}`);
+      });
+    const long = { kind: 'long' } as const;
+    const both = schemaOf(field(1, 'a', long), field(2, 'upper', long));
+    const columns = await fixture('names-by-case.parquet');
+    expect(
+      await rows(columns, both, [
+        [1, 'a'],
+        [2, 'A'],
+      ]),
+    ).toEqual([
+      [1n, 10n],
+      [2n, 20n],
+    ]);
+    expect(await rows(columns, schemaOf(field(2, 'upper', long)), [[2, 'A']])).toEqual([[10n], [20n]]);
+    const one = schemaOf(field(1, 's', { kind: 'struct', fields: [field(3, 'A', long)] }), field(2, 'n', long));
+    const members = await fixture('members-by-case.parquet');
+    expect(
+      JSON.stringify(
+        await rows(members, one, [
+          [1, 's'],
+          [3, 'A'],
+          [2, 'n'],
+        ]),
+        (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value),
+      ),
+    ).toBe('[[{"entries":{"A":10}},null]]');
+  });
 
   it('reads renamed, reordered, added and dropped fields inside structs, lists and maps', async () => {
     const file = await given(
