@@ -31,7 +31,18 @@ export function ancestryText(base: TableMetadata, sequenceNumber: bigint): strin
  * that is left has recorded it.
  */
 export function isInAncestry(metadata: TableMetadata, sequenceNumber: bigint): boolean {
-  return currentRanges(metadata).some(({ first, last }) => first <= sequenceNumber && sequenceNumber <= last);
+  return ancestryOf(metadata, sequenceNumber) === 'in';
+}
+
+/**
+ * The same, with the difference between a sequence number that the history certainly does not have, such as one that was rolled back, and one of which nobody knows: it is
+ * below all that are recorded.
+ */
+export function ancestryOf(metadata: TableMetadata, sequenceNumber: bigint): 'in' | 'out' | 'unknown' {
+  const ranges = currentRanges(metadata);
+  if (ranges.some(({ first, last }) => first <= sequenceNumber && sequenceNumber <= last)) return 'in';
+  const [oldest] = ranges;
+  return oldest !== undefined && oldest.first < sequenceNumber ? 'out' : 'unknown';
 }
 
 /** What the newest record of the current history says, and the kept snapshots after it. */

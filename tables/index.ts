@@ -1,7 +1,7 @@
 /** Tables: loading, planning scans, following changes, and committing. */
 
 export { resolveSnapshot as selectSnapshot, type SnapshotSelection } from '../iceberg/index.js';
-export { ANCESTRY, isInAncestry } from './ancestry.js';
+export { ANCESTRY, ancestryOf, isInAncestry } from './ancestry.js';
 export type { ArrivedDeletes } from './arrived-deletes.js';
 export { changeSchema } from './change-schema.js';
 export { type CommitOptions, type CommitResult, reload, requireCatalog, requireWritable } from './commit.js';

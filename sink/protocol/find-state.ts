@@ -2,7 +2,7 @@
 import { formatTableName } from '../../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { Snapshot } from '../../iceberg/index.js';
-import type { Table } from '../../tables/index.js';
+import { ancestryOf, type Table } from '../../tables/index.js';
 import type { SourcePositions } from '../source-position.js';
 import { type Anchor, anchorsOf, batchOfSummary, stateOfSummary } from './anchors.js';
 import { type CommittedBatch, hasPart, NOTHING, type SinkState } from './sink-state.js';
@@ -21,7 +21,7 @@ export interface FoundState {
 /**
  * The state of the newest claim or batch of a sink in the history of a table's current snapshot. No file is read as long as the metadata, or an anchor of Moraine's own
  * expiry, tells the history, however many snapshots others have committed. Where another program has expired snapshots, their parents come from the table's older metadata
- * files: one file for each of its expiries since that state.
+ * files: one file for each of its expiries since that state. Where those are gone, too, the newest snapshot of Moraine that is left tells by sequence numbers which anchors it rests on.
  * @throws MoraineError `SINK_POSITION_UNKNOWN` if the history cannot be followed to a state
  */
 export async function sinkStateOf(table: StateTable, sink: string): Promise<FoundState> {
@@ -32,20 +32,27 @@ export async function sinkStateOf(table: StateTable, sink: string): Promise<Foun
 
 /**
  * The state of a sink in a table where it only finishes what another table's history names, and which people may roll back as they like: the newest claim whatever became of
- * its snapshot, and the last batch that the history has. The last anchor is the newest that the sink has made: an expiry puts its own before it.
- * @throws as {@link sinkStateOf}
+ * its snapshot, and the last batch that the history has. The last anchor is the newest that the sink has made: an expiry puts its own before it. Where nothing tells the
+ * history any more, what the sink has committed last counts: of a batch that was rolled back *and* whose snapshot another program has expired the files are gone.
+ * @throws as {@link requireAnchors}
  */
 export async function companionStateOf(table: StateTable, sink: string): Promise<FoundState> {
-  const newest = requireAnchors(table, sink).at(-1)?.state;
-  const found = await sinkStateOf(table, sink);
-  if (newest === undefined) return found;
-  return { ...found, state: { ...newest, lastBatch: found.state?.lastBatch ?? null } };
+  const anchors = requireAnchors(table, sink);
+  const newest = anchors.at(-1)?.state;
+  try {
+    const found = await sinkStateOf(table, sink);
+    if (newest === undefined) return found;
+    return { ...found, state: { ...newest, lastBatch: found.state?.lastBatch ?? null } };
+  } catch (error) {
+    if (newest === undefined || !isMoraineError(error, 'SINK_POSITION_UNKNOWN')) throw error;
+    return { state: newest, lastEpoch: lastEpoch(anchors, newest) };
+  }
 }
 
 /**
- * Whether the history of the current snapshot has a batch, as far as the table tells.
+ * Whether the history of the current snapshot of a companion's table has a batch, as far as the table tells.
  * @param readsOlder whether older metadata files are asked, too: for batches before the last ones
- * @throws as {@link sinkStateOf}
+ * @throws as {@link companionStateOf}
  */
 export async function hasBatch(
   table: StateTable,
@@ -53,7 +60,7 @@ export async function hasBatch(
   batchId: string,
   { readsOlder }: { readonly readsOlder: boolean },
 ): Promise<boolean> {
-  const { state } = await sinkStateOf(table, sink);
+  const { state } = await companionStateOf(table, sink);
   if (state?.lastBatch?.id === batchId) return true;
   try {
     for await (const { lastBatch } of statesOf(table, sink, requireAnchors(table, sink), readsOlder))
@@ -106,6 +113,7 @@ async function* statesOf(
     const snapshot = await history.find(id, child);
     if (snapshot === undefined) {
       if (anchors.length === 0) return;
+      if (yield* anchoredBefore(table, child, anchors)) return;
       throw unknown(table, sink, `snapshot ${id} and the metadata files that knew its parent are gone`);
     }
     const summarized = anchored === undefined ? stateOfSummary(snapshot, sink) : null;
@@ -114,6 +122,29 @@ async function* statesOf(
     child = snapshot;
     id = snapshot.parentSnapshotId ?? null;
   }
+}
+
+/**
+ * States before a snapshot whose history nothing tells one by one, newest first: those whose anchors have sequence numbers that the current snapshot rests on. It ends at
+ * the first anchor of which that is not known. Every commit of the sink since the oldest anchor has one, so none between them is missed.
+ * @returns whether nothing of the sink comes before them
+ */
+function* anchoredBefore(
+  { metadata }: StateTable,
+  child: Snapshot | undefined,
+  anchors: readonly Anchor[],
+): Generator<SinkState, boolean> {
+  // Snapshots of version 1 have no sequence numbers.
+  if (child === undefined || metadata.formatVersion === 1) return false;
+  const earlier = anchors.filter(({ sequenceNumber }) => sequenceNumber < child.sequenceNumber);
+  for (const { sequenceNumber, state } of earlier.toSorted((a, b) => Number(b.sequenceNumber - a.sequenceNumber))) {
+    const ancestry = ancestryOf(metadata, sequenceNumber);
+    if (ancestry === 'unknown') return false;
+    if (ancestry === 'out') continue;
+    if (state.epoch === NOTHING.epoch) return true;
+    yield state;
+  }
+  return false;
 }
 
 /**

@@ -166,15 +166,37 @@ export class SinkWorld {
     await this.fixture.catalog.commitTable(IDENTIFIER, { requirements: [], updates });
   }
 
-  /** Expires all snapshots but the current one. */
-  async expireAll(): Promise<void> {
-    const { metadata } = await this.load();
+  /** A snapshot as another program makes it: nothing of Moraine is in its summary. */
+  async commitForeign(identifier: TableIdentifier = IDENTIFIER): Promise<void> {
+    const { catalog, io } = this.fixture;
+    const { metadata } = await loadTable(catalog, io, identifier);
+    const parent = currentSnapshot(metadata);
+    if (parent === null) throw new Error('The table has no snapshot.');
+    const [snapshotId, sequenceNumber] = [parent.snapshotId + 1n, metadata.lastSequenceNumber + 1n];
+    const own = {
+      snapshotId,
+      sequenceNumber,
+      parentSnapshotId: parent.snapshotId,
+      timestampMs: parent.timestampMs + 1n,
+    };
+    const snapshot = { ...parent, ...own, summary: new Map([['operation', 'replace']]) };
+    const ref = { type: 'branch', snapshotId } as const;
+    const updates = [
+      { action: 'add-snapshot', snapshot } as const,
+      { action: 'set-snapshot-ref', refName: 'main', ref } as const,
+    ];
+    await catalog.commitTable(identifier, { requirements: [], updates });
+  }
+
+  /** Expires all snapshots but the current one, as another program does it. */
+  async expireAll(identifier: TableIdentifier = IDENTIFIER): Promise<void> {
+    const { metadata } = await loadTable(this.fixture.catalog, this.fixture.io, identifier);
     const snapshotIds = metadata.snapshots
       .map((each) => each.snapshotId)
       .filter((id) => id !== metadata.currentSnapshotId);
     if (snapshotIds.length === 0) return;
     const updates = [{ action: 'remove-snapshots', snapshotIds } as const];
-    await this.fixture.catalog.commitTable(IDENTIFIER, { requirements: [], updates });
+    await this.fixture.catalog.commitTable(identifier, { requirements: [], updates });
   }
 
   async summaryOf(snapshotId: bigint | null): Promise<ReadonlyMap<string, string>> {

@@ -326,6 +326,37 @@ test('dead letters of the last batch that were rolled back come back when the si
   expect(await raws(world)).toEqual(['-2', '-3']);
 });
 
+test.each([
+  ['by sequence numbers', () => Promise.resolve()],
+  // It knows no ancestors, and says of none that it has them.
+  ['by its own last commit alone', (world: SinkWorld) => world.commitForeign(DEAD)],
+])(
+  'a sink that was idle while others filled its dead-letter table, which another program expires, knows what it has there %s',
+  async (_, happens) => {
+    const world = await SinkWorld.open(engine);
+    const idle = await world.sink({ deadLetters: DEAD });
+    await idle.writer(0).writeBatch(...listed('p', 0, 1, -2));
+    await idle.close();
+    const busy = await world.sink({ deadLetters: DEAD, name: 'busy' });
+    await happens(world);
+    // More than the table keeps metadata files of.
+    for (let id = 10; id < 18; id += 1) {
+      await busy.writer(0).writeBatch(...listed('q', id - 10, -id));
+      await busy.flush();
+      await world.expireAll(DEAD);
+    }
+    await busy.close();
+    const others = Array.from({ length: 8 }, (__, index) => `-${index + 10}`);
+    const again = await world.sink({ deadLetters: DEAD });
+    expect(await raws(world)).toEqual([...others, '-2'].sort());
+    await again.writer(0).writeBatch(...listed('p', 2, 3, -4));
+    await again.close();
+    const last = await world.sink({ deadLetters: DEAD });
+    await last.close();
+    expect([await world.ids(), await raws(world)]).toEqual([[1, 3], [...others, '-2', '-4'].sort()]);
+  },
+);
+
 test('another table is not taken for a dead-letter table', async () => {
   const world = await SinkWorld.open(engine);
   expect(await rejectionCode(world.sink({ deadLetters: { namespace: ['ns'], name: 't' } }))).toBe('INVALID_ARGUMENT');

@@ -348,11 +348,35 @@ describe('positions', () => {
     const sink = await world.sink();
     await sink.writer(0).writeBatch(...span('p', 0, 5));
     await sink.flush();
-    for (const id of [100, 101, 102]) await world.appendForeign(id);
+    for (let count = 0; count < 3; count += 1) await world.commitForeign();
     await world.expireAll();
     await world.appendForeign(103);
     await world.expireAll();
     expect(await rejectionCode(world.sink())).toBe('SINK_POSITION_UNKNOWN');
+  });
+
+  test.each([
+    ['the last one', false, 9n],
+    ['the one before a rollback', true, 5n],
+  ])('are those of %s where other commits of ours tell of it alone', async (_, isRolledBack, position) => {
+    const world = await SinkWorld.open(engine, {
+      properties: new Map([['write.metadata.previous-versions-max', '1']]),
+    });
+    const sink = await world.sink();
+    await sink.writer(0).writeBatch(...span('p', 0, 5));
+    const { snapshotId } = await sink.flush();
+    await sink.writer(0).writeBatch(...span('p', 5, 9));
+    await sink.flush();
+    if (isRolledBack) await world.rollBack(snapshotId ?? 0n);
+    for (const id of [100, 101, 102]) await world.appendForeign(id);
+    await world.expireAll();
+    await world.appendForeign(103);
+    await world.expireAll();
+    const next = await world.sink();
+    expect(next.positions).toEqual(new Map([['p', position]]));
+    await next.writer(0).writeBatch(...span('p', Number(position), 10));
+    await next.flush();
+    expect(await world.ids()).toEqual([...upTo(10), 100, 101, 102, 103]);
   });
 
   test('come from summaries where the table property is gone', async () => {
