@@ -57,13 +57,14 @@ export class ClusterConnections {
   /**
    * Asks one broker.
    * @param what was asked for, for messages
+   * @param limitMs milliseconds in which the answer has to come
    * @throws MoraineError as {@link kafkaError}; `CANCELLED`
    */
-  async ask<T>(node: number, what: string, request: KafkaRequest<T>): Promise<T> {
+  async ask<T>(node: number, what: string, request: KafkaRequest<T>, limitMs = CALL_MS): Promise<T> {
     const address = this.#brokers.get(node);
     if (address === undefined)
       throw new MoraineError('KAFKA_UNAVAILABLE', `The cluster's metadata has no broker ${node} to ask about ${what}.`);
-    return await this.#askAt(address, what, request);
+    return await this.#askAt(address, what, request, limitMs);
   }
 
   /** Asks the brokers that were given, one after the other, until one answers. @throws as {@link ask} */
@@ -87,16 +88,16 @@ export class ClusterConnections {
     this.#open.clear();
   }
 
-  async #askAt<T>(address: BrokerAddress, what: string, request: KafkaRequest<T>): Promise<T> {
+  async #askAt<T>(address: BrokerAddress, what: string, request: KafkaRequest<T>, limitMs = CALL_MS): Promise<T> {
     const { host, port } = address;
     const late = () =>
       new MoraineError(
         'KAFKA_UNAVAILABLE',
-        `The broker ${host}:${port} gave no answer about ${what} for ${CALL_MS / 1000} s.`,
+        `The broker ${host}:${port} gave no answer about ${what} for ${limitMs / 1000} s.`,
       );
     const answer = async (): Promise<T> => await request(await this.#connection(address), this.#library);
     try {
-      return await unlessAborted(withinTime(answer(), CALL_MS, late), this.#signal);
+      return await unlessAborted(withinTime(answer(), limitMs, late), this.#signal);
     } catch (error) {
       throw kafkaError(error, what);
     }

@@ -59,8 +59,8 @@ export class FollowedTopic {
   readonly #options: FollowTopicOptions;
   readonly #pace = new ProgressPace();
   #given = 0;
-  /** Batches of which the group knows; -1: an earlier run may have ended before it could tell. */
-  #toldBatches = -1;
+  /** Positions of which the group knows; none: an earlier run may have ended before it could tell. Every commit gives others, also one without a record. */
+  #told: IcebergSink['positions'] | undefined;
 
   private constructor(parts: Parts, options: FollowTopicOptions) {
     this.sink = parts.sink;
@@ -163,9 +163,9 @@ export class FollowedTopic {
   }
 
   #tellGroup(): void {
-    const { committedBatches } = this.sink.metrics();
-    if (committedBatches === this.#toldBatches) return;
-    this.#toldBatches = committedBatches;
+    const committed = this.sink.positions;
+    if (committed === this.#told) return;
+    this.#told = committed;
     const positions = this.#positions();
     if (positions.size > 0) this.#parts.group.tell(positions);
   }

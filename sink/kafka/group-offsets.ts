@@ -16,21 +16,25 @@ const RETRY_MS = 250;
 
 export class GroupOffsets {
   readonly #connections: ClusterConnections;
+  /** Aborted once it is closed: what is under way then is given up, and nothing is begun any more. */
+  readonly #closed: AbortController;
   readonly #group: string;
   readonly #topic: string;
   #wanted: ReadonlyMap<number, KafkaPosition> | null = null;
   #work: Promise<void> | undefined;
   #failure: unknown;
 
-  private constructor(connections: ClusterConnections, group: string, topic: string) {
+  private constructor(connections: ClusterConnections, closed: AbortController, group: string, topic: string) {
     this.#connections = connections;
+    this.#closed = closed;
     this.#group = group;
     this.#topic = topic;
   }
 
   /** Connects to nobody yet. */
   static async open(access: KafkaAccess, group: string, topic: string): Promise<GroupOffsets> {
-    return new GroupOffsets(await ClusterConnections.open(access, undefined), group, topic);
+    const closed = new AbortController();
+    return new GroupOffsets(await ClusterConnections.open(access, closed.signal), closed, group, topic);
   }
 
   /** Tells the offsets in the background; of those that come meanwhile the last. */
@@ -54,18 +58,20 @@ export class GroupOffsets {
       this.tell(this.#wanted);
     }
     late.abort();
+    this.#closed.abort();
     this.#connections.reset();
     if (this.#wanted === null) return null;
     return this.#failure instanceof Error ? this.#failure.message : 'No answer came.';
   }
 
   async #send(): Promise<void> {
-    for (let failures = 0; this.#wanted !== null && failures < TRIES; ) {
+    for (let failures = 0; this.#wanted !== null && failures < TRIES && !this.#closed.signal.aborted; ) {
       const positions = this.#wanted;
       try {
         await this.#commit(positions);
         if (this.#wanted === positions) this.#wanted = null;
       } catch (error) {
+        if (this.#closed.signal.aborted) return;
         this.#failure = error;
         this.#connections.reset();
         failures += 1;

@@ -1,9 +1,10 @@
 /** One topic of a Kafka cluster, asked for by offsets: no group decides anything, nothing falls back. */
-import { MoraineError } from '../../errors/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { ClusterConnections } from './cluster-connections.js';
-import type { FetchedPartition } from './committed-records.js';
+import type { FetchedBatch, FetchedPartition } from './committed-records.js';
 import { epochsRequest } from './epochs-answer.js';
 import { fetchRequest } from './fetch-answer.js';
+import { FetchSize } from './fetch-size.js';
 import type { KafkaAccess } from './kafka-access.js';
 import { hasKafkaError } from './kafka-errors.js';
 import { type KafkaPosition, type LogBounds, type TopicIdentity, UNKNOWN_EPOCH } from './kafka-position.js';
@@ -16,7 +17,6 @@ export interface TopicState {
 }
 
 const FETCH_WAIT_MS = 500;
-const FETCH_BYTES = 16 * 2 ** 20;
 const PARTITION_BYTES = 4 * 2 ** 20;
 const [EARLIEST, LATEST] = [-2n, -1n];
 const [READ_UNCOMMITTED, READ_COMMITTED] = [0, 1];
@@ -26,6 +26,7 @@ const [NO_SESSION, NO_EPOCH] = [0, -1];
 export class TopicClient {
   readonly #connections: ClusterConnections;
   readonly #topic: string;
+  readonly #size = new FetchSize();
 
   private constructor(connections: ClusterConnections, topic: string) {
     this.#connections = connections;
@@ -101,18 +102,32 @@ export class TopicClient {
   /** Reads on from positions: one answer of each leader, which waits half a second for records. */
   async fetch(state: TopicState, positions: ReadonlyMap<number, KafkaPosition>): Promise<readonly FetchedPartition[]> {
     const { topicId } = state.identity;
-    const answers = byLeader(state, positions).map(async ([leader, some]) => {
+    const leaders = byLeader(state, positions);
+    const { limitMs } = this.#size;
+    const bytes = Math.ceil(this.#size.bytes / Math.max(leaders.length, 1));
+    const answers = leaders.map(async ([leader, some]) => {
       const partitions = some.map(({ partition, leaderEpoch, position }) => ({
-        ...{ partition, fetchOffset: position.offset, partitionMaxBytes: PARTITION_BYTES },
+        ...{ partition, fetchOffset: position.offset, partitionMaxBytes: Math.min(bytes, PARTITION_BYTES) },
         // A leader of another epoch refuses: then the log is looked at again.
         ...{ currentLeaderEpoch: leaderEpoch, lastFetchedEpoch: NO_EPOCH },
       }));
-      const limits = [FETCH_WAIT_MS, 1, FETCH_BYTES, READ_COMMITTED, NO_SESSION, NO_EPOCH] as const;
-      return await this.#connections.ask(leader, 'records', (connection, library) =>
-        fetchRequest(library).async(connection, ...limits, [{ topicId, partitions }], [], ''),
+      const limits = [FETCH_WAIT_MS, 1, bytes, READ_COMMITTED, NO_SESSION, NO_EPOCH] as const;
+      return await this.#connections.ask(
+        leader,
+        'records',
+        (connection, library) => fetchRequest(library).async(connection, ...limits, [{ topicId, partitions }], [], ''),
+        limitMs,
       );
     });
-    return (await Promise.all(answers)).flat();
+    const startMs = performance.now();
+    try {
+      const found = (await Promise.all(answers)).flat();
+      this.#size.came(recordBytes(found), performance.now() - startMs);
+      return found;
+    } catch (error) {
+      if (isMoraineError(error, 'KAFKA_UNAVAILABLE') && performance.now() - startMs >= limitMs) this.#size.wasLate();
+      throw error;
+    }
   }
 
   /** Closes all connections: the next requests open new ones. */
@@ -138,6 +153,12 @@ export class TopicClient {
     return new Map(answer.map(({ partition, endOffset }) => [partition, endOffset]));
   }
 }
+
+const recordBytes = (found: readonly FetchedPartition[]): number =>
+  found.reduce((sum, { log }) => log.batches.reduce((all, { records }) => all + bytesOf(records), sum), 0);
+
+const bytesOf = (records: FetchedBatch['records']): number =>
+  records.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
 
 interface LedPartition<P> {
   readonly partition: number;

@@ -250,6 +250,11 @@ it('records of aborted and open transactions are left out, and ranges join over 
   await kafka.tool('finish', 'transactions', 'abort', 'a');
   await untilCommitted(76);
   expect(await sink('transactions', { batchSize: 7 })).toMatchObject({ rows: 20n, offsets: new Map([[0, 76n]]) });
+  // The group follows commits without a record, too.
+  await transaction(70, 80, 'abort', 'a');
+  await untilCommitted(87);
+  expect(await sink('transactions')).toMatchObject({ rows: 0n, offsets: new Map([[0, 87n]]) });
+  expect(await kafka.tool('group', 'transactions', 'moraine.kafka.transactions')).toBe('{0=87}');
   expect(await ids()).toEqual([...range(0, 10), ...range(30, 40), ...range(50, 70)]);
 });
 
