@@ -1,11 +1,12 @@
 /** The activity of `ingest`: a sink that runs until it is told to end. */
+import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import type { Project } from '../project/index.js';
 import { readThenClose, type SinkAttempt } from '../sink/index.js';
 import type { IngestActivities, IngestCounts } from './ingest-contract.js';
 import { type IngestRequest, parseIngestRequest } from './ingest-request.js';
 import { type HowLong, openIngestSource } from './ingest-sources.js';
-import { asActivity, workOf } from './step.js';
+import { asActivity } from './step.js';
 
 /** An attempt ends so that the history can go on in a new one. */
 const ATTEMPT_MS = 86_400_000;
@@ -46,8 +47,17 @@ async function write(
   }
 }
 
-/** This attempt among those of its workflow run, which starts its activities one after the other and numbers them. */
+/**
+ * This attempt among those of all runs of its workflow: a run starts its activities one after the other and numbers them, and begins when the one before has ended. Its
+ * activities are asked for by the clock of the server.
+ */
 function ownAttempt(): SinkAttempt {
   const { info } = Context.current();
-  return { work: workOf(info), order: [Number(info.activityId), info.attempt] };
+  const { workflowId = '', runId: id = '' } = info.workflowExecution ?? {};
+  const work = createHash('sha256')
+    .update(JSON.stringify([info.namespace, workflowId]))
+    .digest('hex')
+    .slice(0, 16);
+  const run = { id, askedAtMs: info.scheduledTimestampMs };
+  return { work, order: [Number(info.activityId), info.attempt], run };
 }

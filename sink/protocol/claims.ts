@@ -20,10 +20,13 @@ export function requireNoLater(
   attempt: SinkAttempt | undefined,
 ): void {
   if (attempt === undefined || state?.attempt === undefined || !isLater(state.attempt, attempt)) return;
-  const [own, newest] = [attempt.order.join('.'), state.attempt.order.join('.')];
+  const [own, newest] = [nameOf(attempt), nameOf(state.attempt)];
   const message = `Sink ${JSON.stringify(sink)} of table ${formatTableName(identifier)} is a later attempt's: this is attempt ${own}, and the newest claim is that of ${newest}.`;
   throw new MoraineError('SINK_FENCED', message, { details: { sink, attempt: own, newestAttempt: newest } });
 }
+
+const nameOf = ({ order, run }: SinkAttempt): string =>
+  run === undefined ? order.join('.') : `${order.join('.')} of run ${run.id}`;
 
 /** The error of a coordinator whose claim is not the newest one of a base. */
 export function fenced(

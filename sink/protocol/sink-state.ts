@@ -1,14 +1,24 @@
 /** State of a sink at one snapshot of its table, and its form in JSON. Pure. ADR 0046. */
 import { isJsonArray, isJsonObject, type JsonValue } from '../../iceberg/index.js';
 import type { SourceMarks, SourcePositions } from '../source-position.js';
+import type { UpsertOptions } from '../upserts/upsert-options.js';
 import { type PendingWork, workFromJson, workToJson } from './pending-work.js';
 
 /** One of several attempts at the same work, of which an earlier one may still run somewhere. */
 export interface SinkAttempt {
   /** Equal for all attempts at the same work, and for no other work. */
   readonly work: string;
-  /** Whole numbers, compared one after the other: those of a later attempt are higher. */
+  /** Whole numbers, compared one after the other: those of a later attempt of the same run are higher. */
   readonly order: readonly number[];
+  /** Where the work is begun anew now and then: which of its runs it is of. */
+  readonly run?: SinkRun | undefined;
+}
+
+/** One of several runs of the same work, of which one begins when the one before has ended. */
+export interface SinkRun {
+  readonly id: string;
+  /** When this attempt was asked for, in milliseconds since 1970, by one clock for all runs: those of a later run come later. */
+  readonly askedAtMs: number;
 }
 
 /** A coordinator's right to commit: no two claims have the same owner. */
@@ -19,6 +29,8 @@ export interface Claim {
   readonly owner: string;
   /** Whose claim it is, if attempts at some work claim the sink. */
   readonly attempt?: SinkAttempt | undefined;
+  /** How the sink keeps one row of each key, if it does: its dead letters are replayed so, too. */
+  readonly upsert?: UpsertOptions | undefined;
 }
 
 /** The last batch that a state knows of. */
@@ -57,11 +69,12 @@ export const NOTHING: SinkState = { epoch: 0n, owner: '', ...NO_BATCHES };
 
 /** The state's members in JSON; 64-bit numbers are texts. */
 export function stateToJson(state: SinkState): { readonly [key: string]: JsonValue } {
-  const { epoch, owner, attempt, lastBatch, positions, marks, beginnings, pending } = state;
+  const { epoch, owner, attempt, upsert, lastBatch, positions, marks, beginnings, pending } = state;
   return {
     epoch: epoch.toString(),
     owner,
-    ...(attempt === undefined ? {} : { attempt: { ...attempt } }),
+    ...(attempt === undefined ? {} : { attempt: attemptToJson(attempt) }),
+    ...(upsert === undefined ? {} : { upsert: { key: [...upsert.key], order: upsert.order } }),
     ...(lastBatch === null
       ? {}
       : {
@@ -91,8 +104,21 @@ export function stateFromJson(json: JsonValue | undefined): SinkState | null {
   if (!isCount(epoch) || typeof owner !== 'string' || lastBatch === undefined || attempt === null) return null;
   if (!isJsonObject(marks) || !hasTexts(marks)) return null;
   if (positions === null || beginnings === null || pending === null) return null;
-  const claim = { epoch: BigInt(epoch), owner, ...(attempt === undefined ? {} : { attempt }) };
+  const upsert = upsertFromJson(json['upsert']);
+  const claim = {
+    ...{ epoch: BigInt(epoch), owner },
+    ...(attempt === undefined ? {} : { attempt }),
+    ...(upsert === undefined ? {} : { upsert }),
+  };
   return { ...claim, lastBatch, positions, marks: new Map(Object.entries(marks)), beginnings, pending };
+}
+
+/** @returns undefined: there is none that can be read; nothing that is committed rests on it */
+function upsertFromJson(json: JsonValue | undefined): UpsertOptions | undefined {
+  if (!isJsonObject(json)) return undefined;
+  const { key, order } = json;
+  if (key === undefined || !isJsonArray(key) || typeof order !== 'string') return undefined;
+  return { key: key.filter((column) => typeof column === 'string'), order };
 }
 
 /** @returns undefined: there is none; null for JSON that is not such an attempt */
@@ -101,13 +127,30 @@ function attemptFromJson(json: JsonValue | undefined): SinkAttempt | null | unde
   if (!isJsonObject(json)) return null;
   const { work, order } = json;
   if (typeof work !== 'string' || order === undefined || !isJsonArray(order)) return null;
-  return order.every((number) => typeof number === 'number') ? { work, order } : null;
+  const run = runFromJson(json['run']);
+  if (run === null || !order.every((number) => typeof number === 'number')) return null;
+  return { work, order, ...(run === undefined ? {} : { run }) };
 }
 
-/** Whether an attempt at the same work as another one comes after it. */
+/** @returns undefined: there is none; null for JSON that is not such a run */
+function runFromJson(json: JsonValue | undefined): SinkRun | null | undefined {
+  if (json === undefined) return undefined;
+  if (!isJsonObject(json)) return null;
+  const { id, 'asked-at-ms': askedAtMs } = json;
+  return typeof id === 'string' && typeof askedAtMs === 'number' ? { id, askedAtMs } : null;
+}
+
+const attemptToJson = ({ work, order, run }: SinkAttempt): { readonly [key: string]: JsonValue } => ({
+  ...{ work, order },
+  ...(run === undefined ? {} : { run: { id: run.id, 'asked-at-ms': run.askedAtMs } }),
+});
+
+/** Whether an attempt at the same work as another one comes after it. Of two runs times tell it, within one numbers do: clocks need not be right for these. */
 export function isLater(attempt: SinkAttempt, other: SinkAttempt): boolean {
+  if (attempt.work !== other.work) return false;
+  if (attempt.run?.id !== other.run?.id) return (attempt.run?.askedAtMs ?? 0) > (other.run?.askedAtMs ?? 0);
   const differs = attempt.order.findIndex((number, index) => number !== other.order[index]);
-  return attempt.work === other.work && (attempt.order[differs] ?? 0) > (other.order[differs] ?? 0);
+  return (attempt.order[differs] ?? 0) > (other.order[differs] ?? 0);
 }
 
 const positionsToJson = (positions: SourcePositions): { readonly [partition: string]: string } =>
