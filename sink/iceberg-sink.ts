@@ -114,7 +114,7 @@ export class IcebergSink {
     requireWritable(table);
     if (checked.upsert !== undefined) upsertColumns(currentSchema(table.metadata), checked.upsert);
     if (checked.deadLetters !== undefined) await ensureDeadLetterTable(deps, checked.deadLetters);
-    const coordinator = await Coordinator.open(table, checked.name, { attempt: checked.attempt });
+    const coordinator = await Coordinator.open(table, checked.name, checked);
     const companions = new CompanionTables(deps, coordinator, checked.abandonLost);
     await companions.finish(coordinator.pending);
     return new IcebergSink(deps.engine, checked, coordinator, companions);

@@ -3,7 +3,7 @@
  * marked once the rows are in; whoever replays next does what the last one has left. ADR 0048.
  */
 import { randomUUID } from 'node:crypto';
-import { metadataFolder, type TableIdentifier } from '../../catalogs/index.js';
+import { formatTableName, metadataFolder, type TableIdentifier } from '../../catalogs/index.js';
 import { type Connection, plainValue, quoteLiteral } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { currentSchema } from '../../iceberg/index.js';
@@ -11,6 +11,7 @@ import { loadTable, requireWritable, type Table } from '../../tables/index.js';
 import { discardBatch, stageBatch } from '../batches/stage-batch.js';
 import type { StagedBatch } from '../batches/staged-batch.js';
 import { Coordinator } from '../protocol/coordinator.js';
+import { requireAnchors } from '../protocol/find-state.js';
 import type { SinkDeps } from '../sink-options.js';
 import type { RejectedRecord, SinkRecords } from '../sink-records.js';
 import { commitStaged } from '../upserts/commit-staged.js';
@@ -62,7 +63,8 @@ const MAX_BATCH_BYTES = 64 * 2 ** 20;
 
 /**
  * Writes the dead letters of a table that fit it now, those that were not replayed before, and marks them.
- * @throws MoraineError `SINK_FENCED` if another replay has begun; `TABLE_NOT_FOUND`, `INVALID_ARGUMENT`, `SINK_TABLE_LOST`, and what staging and committing throw
+ * @throws MoraineError `SINK_FENCED` if another replay has begun; `INVALID_ARGUMENT`, also where the sink upserts and the replay does not; `TABLE_NOT_FOUND`, `SINK_TABLE_LOST`, and
+ *   what staging and committing throw
  */
 export async function replayDeadLetters(deps: SinkDeps, request: ReplayRequest): Promise<void> {
   const { deadLetters, abandonLost = false, dryRun = false, batchSize = DEFAULT_BATCH, signal } = request;
@@ -78,6 +80,7 @@ export async function replayDeadLetters(deps: SinkDeps, request: ReplayRequest):
     const todo = `moraine_replay_${randomUUID().replaceAll('-', '_')}`;
     await collect(connection, current, table.metadata.tableUuid, todo);
     try {
+      await requireUpsertOfSinks(connection, todo, table, request.upsert);
       for await (const letters of batchesOf(connection, todo, batchSize)) {
         if (signal?.aborted === true) break;
         const records = request.records(letters.map(({ raw }) => raw));
@@ -190,14 +193,46 @@ async function judge(connection: Connection, table: Table, records: SinkRecords)
 async function collect(connection: Connection, table: Table, tableUuid: string, name: string): Promise<void> {
   const plan = await planDeadLetters(table);
   if (plan.files.length === 0) {
-    await connection.run(`CREATE TEMP TABLE ${name} (n BIGINT, id VARCHAR, raw BLOB)`);
+    await connection.run(`CREATE TEMP TABLE ${name} (n BIGINT, id VARCHAR, raw BLOB, sink VARCHAR)`);
     return;
   }
   const rows = await deadLetterRowsSql(connection, table, plan);
   const wanted = `"replayed_at" IS NULL AND "table_uuid" = ${quoteLiteral(tableUuid)}`;
   const placed = placedSql(rows, wanted, ['any_value("raw") AS "raw"']);
-  await connection.run(`CREATE TEMP TABLE ${name} AS SELECT n, "id", "raw" FROM (${placed})`);
+  await connection.run(`CREATE TEMP TABLE ${name} AS SELECT n, "id", "raw", "sink" FROM (${placed})`);
 }
+
+/**
+ * Rows that are appended to a table of which a sink keeps one row of each key would be second rows of their keys; keys other than the sink's would replace rows that are none
+ * of theirs.
+ * @param todo as {@link collect} makes it
+ * @throws MoraineError `INVALID_ARGUMENT` unless the dead letters are replayed as their sinks write
+ */
+async function requireUpsertOfSinks(
+  connection: Connection,
+  todo: string,
+  table: Table,
+  given: UpsertOptions | undefined,
+): Promise<void> {
+  const columns = new Set(currentSchema(table.metadata).fields.map(({ name }) => name));
+  for (const [name] of await connection.rows(`SELECT DISTINCT sink FROM ${todo} ORDER BY sink`)) {
+    const sink = String(name);
+    const wanted = requireAnchors(table, sink).at(-1)?.state.upsert;
+    if (wanted === undefined) continue;
+    const [key, { order }] = [wanted.key.join(','), wanted];
+    // Columns may have got other names since.
+    const isKnown = [...wanted.key, order].every((column) => columns.has(column));
+    if (given !== undefined && (!isKnown || isSameUpsert(wanted, given))) continue;
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      `Sink ${JSON.stringify(sink)} keeps one row of each key of ${formatTableName(table.identifier)}: its dead letters are replayed so, too.`,
+      { remedy: `Replay them with --upsert ${key} --order ${order} (upsert: ${JSON.stringify(wanted)}).` },
+    );
+  }
+}
+
+const isSameUpsert = (one: UpsertOptions, other: UpsertOptions): boolean =>
+  one.order === other.order && one.key.length === other.key.length && one.key.every((name) => other.key.includes(name));
 
 async function* batchesOf(
   connection: Connection,

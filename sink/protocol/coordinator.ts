@@ -43,7 +43,7 @@ import {
   tellsAllSince,
 } from './find-state.js';
 import type { PendingWork } from './pending-work.js';
-import { type Claim, hasPart, NO_BATCHES, type SinkAttempt, type SinkState } from './sink-state.js';
+import { type Claim, hasPart, NO_BATCHES, type SinkState } from './sink-state.js';
 
 /** What the protocol needs to know of a staged batch. */
 export interface CommittableBatch {
@@ -110,13 +110,13 @@ export class Coordinator {
     table: Table,
     sink: string,
     find: typeof sinkStateOf | typeof companionStateOf,
-    attempt: SinkAttempt | undefined,
+    claim: Pick<Claim, 'attempt' | 'upsert'>,
   ) {
     this.#table = table;
     this.#loadedAtMs = this.#nowMs();
     this.sink = sink;
     this.#find = find;
-    this.#claim = { epoch: 0n, owner: '', attempt };
+    this.#claim = { ...claim, epoch: 0n, owner: '' };
     this.#state = { ...this.#claim, ...NO_BATCHES };
   }
 
@@ -124,6 +124,7 @@ export class Coordinator {
    * Claims the sink: whoever had it before can commit nothing more.
    * @param find which state holds: that of the table's history, unless given
    * @param attempt claims only if no later attempt at the same work has the sink
+   * @param upsert how the sink keeps one row of each key; the claim says so
    * @throws MoraineError `SINK_FENCED` for an earlier attempt; `SINK_POSITION_UNKNOWN`, `COMMIT_STATE_UNKNOWN`, `COMMIT_CONFLICT`, and what {@link commitAppend} throws
    */
   static async open(
@@ -132,12 +133,12 @@ export class Coordinator {
     {
       find = sinkStateOf,
       attempt,
+      upsert,
     }: {
       readonly find?: typeof sinkStateOf | typeof companionStateOf;
-      readonly attempt?: SinkAttempt | undefined;
-    } = {},
+    } & Pick<Claim, 'attempt' | 'upsert'> = {},
   ): Promise<Coordinator> {
-    const coordinator = new Coordinator(table, sink, find, attempt);
+    const coordinator = new Coordinator(table, sink, find, { attempt, upsert });
     const claim = () => coordinator.#claimAnew((state) => requireNoLater(table, sink, state, attempt));
     await retryConflicts(requireWritable(table), claim, hasCode('COMMIT_STATE_UNKNOWN', 'COMMIT_CONFLICT'));
     return coordinator;
@@ -337,21 +338,21 @@ export class Coordinator {
 
   /** A partition that a rollback has taken out of the history is at its beginning again. */
   async #claimAnew(validate: (state: SinkState | null) => void): Promise<void> {
-    const [owner, { attempt }] = [randomUUID(), this.#claim];
+    const [owner, { attempt, upsert }] = [randomUUID(), this.#claim];
     this.#owners.add(owner);
     let known: ReturnType<typeof beginningsOf>;
     const next = ({ state, lastEpoch }: FoundState): SinkState => {
       const found = state ?? NO_BATCHES;
       const positions = new Map([...known.positions, ...found.positions]);
       const beginnings = new Map([...known.beginnings, ...found.beginnings]);
-      return { ...found, positions, beginnings, epoch: lastEpoch + 1n, owner, attempt };
+      return { ...found, positions, beginnings, epoch: lastEpoch + 1n, owner, attempt, upsert };
     };
     const check = ({ state }: FoundState, metadata: TableMetadata): void => {
       validate(state);
       known = beginningsOf({ ...this.#table, metadata }, this.sink);
     };
     await this.#append({ manifests: [] }, check, next);
-    this.#claim = { epoch: this.#state.epoch, owner, attempt };
+    this.#claim = { epoch: this.#state.epoch, owner, attempt, upsert };
   }
 
   /** One snapshot with its state in the summary and in the table property. */

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../engine/index.js';
 import { stageRows } from '../../../staging/index.js';
 import { commitRewrite, planFiles, selectSnapshot } from '../../../tables/index.js';
+import { failureOf } from '../../support/error-code.js';
 import { runs, timeLimit } from '../../support/property-runs.js';
 import { openSinkEngine } from '../../support/sink-world.js';
 import {
@@ -27,6 +28,22 @@ beforeAll(async () => {
 afterAll(() => close());
 
 describe.each([2, 3] as const)('a dead letter that is replayed into a table of version %d', (version) => {
+  test('is refused unless it is replayed with the key and the order of its sink', async () => {
+    const lab = await upsertWorld(engine, version);
+    await stream(lab, [['a', 1, 1, 'a1', BAD]], [['a', 1, 5, 'a5']]);
+    for (const upsert of [undefined, { key: ['part'], order: 'at' }, { key: ['key'], order: 'v' }])
+      for (const dryRun of [false, true]) {
+        const error = await failureOf(replay(lab, {}, { upsert, dryRun }));
+        expect([error.code, error.message]).toEqual([
+          'INVALID_ARGUMENT',
+          'Sink "s" keeps one row of each key of ns.t: its dead letters are replayed so, too.',
+        ]);
+        expect(error.remedy).toContain('--upsert key --order at');
+      }
+    expect(await replay(lab)).toEqual([[0n, 1n, 0]]);
+    expect(await rowsOf(lab)).toEqual([['a', 1, 5, 'a5']]);
+  });
+
   test('never beats a newer row', async () => {
     const lab = await upsertWorld(engine, version);
     await stream(
