@@ -447,7 +447,7 @@ export class IcebergSink {
       table = await evolveTable(this.#engine, table, buffered.records, upsert?.key);
       this.#coordinator.take(table);
     }
-    const rows = await stageBatch(this.#engine, table, buffered, upsert);
+    const rows = await stageBatch(this.#engine, table, buffered, upsert, evolveSchema);
     const views = rows.manifests.length === 0 ? [] : materialize;
     const pending = views.map((view) => ({ kind: 'materialize', batchId: rows.id, view }) as const);
     const staged = { ...rows, pending };

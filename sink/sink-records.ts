@@ -9,14 +9,22 @@ export interface SinkRecords {
   readonly count: number;
   /** Memory that they take, in bytes. */
   readonly bytes: number;
-  /** Makes rows of them. @param schema the table's current schema. The relation is valid until `close`. */
-  open(connection: Connection, schema: Schema): Promise<OpenedRecords>;
+  /**
+   * Makes rows of them. The relation is valid until `close`.
+   * @param schema the table's current schema
+   * @param evolves whether the sink may change it: what says no type of a column that there is not yet is no fault of a record then
+   */
+  open(connection: Connection, schema: Schema, evolves?: boolean): Promise<OpenedRecords>;
   /**
    * Changes of the schema after which more of the records are rows; empty: there are none. Asked only where a sink may change the schema of its table, again
    * after each change.
+   * @param evolved tells what a schema becomes by changes, as far as the table can have them: the same schema if it can have none
    */
-  changes?(connection: Connection, schema: Schema): Promise<readonly SchemaChange[]>;
+  changes?(connection: Connection, schema: Schema, evolved?: EvolvedSchema): Promise<readonly SchemaChange[]>;
 }
+
+/** A schema after changes. */
+export type EvolvedSchema = (schema: Schema, changes: readonly SchemaChange[]) => Schema;
 
 /** Records as rows of the table. */
 export interface OpenedRecords {

@@ -57,6 +57,8 @@ export interface RecordOptions {
   readonly columns: readonly RecordColumn[];
   /** Whether a record may have fields that no column takes. */
   readonly allowsExtra: boolean;
+  /** Whether such fields of a record itself may be null where it may have no others. */
+  readonly allowsNulls?: boolean;
 }
 
 /**
@@ -68,11 +70,12 @@ export async function loadJsonRecords(
   connection: Connection,
   path: string,
   table: string,
-  { columns, allowsExtra }: RecordOptions,
+  options: RecordOptions,
 ): Promise<LoadedRecords> {
+  const { columns } = options;
   // The reader takes a file that is not there for one without lines.
   await access(path);
-  await connection.run(`CREATE TEMPORARY TABLE ${table} AS ${judgedSql(path, columns, allowsExtra)}`);
+  await connection.run(`CREATE TEMPORARY TABLE ${table} AS ${judgedSql(path, options)}`);
   const bad = await connection.rows(`SELECT n, problem FROM ${table} WHERE problem IS NOT NULL ORDER BY n`);
   const [[rows] = []] = await connection.rows(`SELECT count(*) FROM ${table} WHERE problem IS NULL`);
   return {
@@ -93,14 +96,15 @@ export function goodRowsSql(table: string, columns: readonly RecordColumn[]): st
  * The lines with what is wrong with them, `problem`, and the values of the columns, `c0` and so on. Every step adds columns to those of the one before: what two of
  * them need is computed once.
  */
-function judgedSql(path: string, columns: readonly RecordColumn[], allowsExtra: boolean): string {
+function judgedSql(path: string, options: RecordOptions): string {
+  const { columns } = options;
   const objects = recordObjects(columns);
   const values = columns.map((column, index) => valueOf(column, objects, `x${index}`));
   const present = columns.flatMap(({ absent, path }, index) =>
     absent === undefined || path === null ? [] : [`${hasJsonMember('j', path)} AS e${index}`],
   );
   const members = [...values.map(({ member }, index) => `${member} AS x${index}`), ...present];
-  const placed = `SELECT n, j, o, q, ${['problem', ...members].join(', ')} FROM (${parsedSql(path, objects, allowsExtra)})`;
+  const placed = `SELECT n, j, o, q, ${['problem', ...members].join(', ')} FROM (${parsedSql(path, objects, options)})`;
   const typedValues = values.map(({ sql }, index) => {
     const absent = columns[index]?.absent;
     const value = absent === undefined ? sql : `CASE WHEN e${index} THEN ${sql} ELSE ${absent} END`;
@@ -128,7 +132,11 @@ function judgedSql(path: string, columns: readonly RecordColumn[], allowsExtra: 
  * Lines that are not empty: `n`, `problem` of the record as a whole, its text `j`, and the struct `o` of its members as JSON. Of records with numbers that the
  * parser would round `q` is the struct with all numbers as strings; null for others.
  */
-function parsedSql(path: string, objects: readonly RecordObject[], allowsExtra: boolean): string {
+function parsedSql(
+  path: string,
+  objects: readonly RecordObject[],
+  { allowsExtra, allowsNulls = false }: RecordOptions,
+): string {
   const heads = objects[0]?.keys ?? [];
   const structure = quoteLiteral(`{${heads.map((head) => `${JSON.stringify(head)}:"JSON"`).join(',')}}`);
   const lines = `SELECT unnest(lines) AS line, generate_subscripts(lines, 1) - 1 AS n FROM (SELECT string_split(content, chr(10)) AS lines FROM ${textReader(path)})`;
@@ -139,7 +147,12 @@ function parsedSql(path: string, objects: readonly RecordObject[], allowsExtra: 
   const keys = ['json_keys(j)', ...inner.map(({ path: at }) => `json_keys(${jsonAt('o', at)})`)];
   const keyed = `SELECT *, ${keys.map((sql, index) => `${sql} AS k${index}`).join(', ')} FROM (${read})`;
   const faults = [heads, ...inner.map((object) => object.keys)].map((known, index) => {
-    const extra = `WHEN NOT list_has_all([${known.map(quoteLiteral).join(', ')}]::VARCHAR[], k${index}) THEN 'EXTRA_FIELD'`;
+    const lacks = (found: string): string =>
+      `NOT list_has_all([${known.map(quoteLiteral).join(', ')}]::VARCHAR[], ${found})`;
+    // A patch leaves out what is null.
+    const filled = "json_keys(json_merge_patch('{}'::JSON, j::JSON))";
+    const isExtra = index === 0 && allowsNulls ? `${lacks(`k${index}`)} AND ${lacks(filled)}` : lacks(`k${index}`);
+    const extra = `WHEN ${isExtra} THEN 'EXTRA_FIELD'`;
     return `WHEN list_unique(k${index}) < len(k${index}) THEN 'DUPLICATE_FIELD' ${allowsExtra ? '' : extra}`;
   });
   const [own = '', ...inside] = faults;

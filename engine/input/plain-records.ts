@@ -139,7 +139,10 @@ interface Member {
 }
 
 /** Members in the order of the records; null: no record is a row by its text. */
-function membersOf(text: Buffer, { columns, allowsExtra }: RecordOptions): readonly Member[] | null {
+function membersOf(
+  text: Buffer,
+  { columns, allowsExtra, allowsNulls = false }: RecordOptions,
+): readonly Member[] | null {
   const byHead = new Map<string, Member>();
   for (const column of columns) {
     const [head, ...inside] = column.path ?? [];
@@ -158,8 +161,8 @@ function membersOf(text: Buffer, { columns, allowsExtra }: RecordOptions): reado
   const members = keys.flatMap((key): readonly Member[] => {
     const member = byHead.get(key);
     if (member !== undefined) return [member];
-    const isExtra = allowsExtra && !keepsRest && !known.has(key.toLowerCase());
-    return isExtra ? [{ key, value: SCALAR, isOptional: true, readAs: null }] : [];
+    const isExtra = (allowsExtra || allowsNulls) && !keepsRest && !known.has(key.toLowerCase());
+    return isExtra ? [{ key, value: allowsExtra ? SCALAR : 'null', isOptional: true, readAs: null }] : [];
   });
   const present = new Set(members.map(({ key }) => key));
   const lacksRequired = [...byHead.values()].some(({ key, isOptional }) => !isOptional && !present.has(key));

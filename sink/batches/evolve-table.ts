@@ -66,15 +66,18 @@ async function wantedSchema(
   const before = currentSchema(metadata);
   const { lastColumnId, formatVersion } = metadata;
   let schema = before;
+  const evolved = (current: Schema, wanted: readonly SchemaChange[]): Schema => {
+    const changes = wanted.filter((change) => isPossible(metadata, current, change, required));
+    const context = { lastColumnId: Math.max(lastColumnId, highestFieldId(current)), formatVersion };
+    return changes.length === 0 ? current : evolveSchema(current, changes, context);
+  };
   for (const each of records) {
     for (let round = 0; ; round += 1) {
-      const wanted = (await each.changes?.(connection, schema)) ?? [];
-      const changes = wanted.filter((change) => isPossible(metadata, schema, change, required));
-      if (changes.length === 0) break;
+      const next = evolved(schema, (await each.changes?.(connection, schema, evolved)) ?? []);
+      if (next === schema) break;
       if (round === maxRounds(schema))
         throw new MoraineError('INTERNAL', 'Records ask for changes of the schema without end.');
-      const context = { lastColumnId: Math.max(lastColumnId, highestFieldId(schema)), formatVersion };
-      schema = evolveSchema(schema, changes, context);
+      schema = next;
     }
   }
   return schema === before ? null : schema;

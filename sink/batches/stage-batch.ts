@@ -27,6 +27,7 @@ const MAX_UNION = 100;
  * Writes the records of a batch, those of all writers together: one file for each partition of the table, more only beyond the target size.
  * On failure nothing of it remains, and the records may be staged again.
  * @param upsert of records with one key one is written; `tracesKeys`: the batch says which
+ * @param evolves whether the sink may change the table's schema
  * @throws what opening the records and `stageRows` throw
  */
 export async function stageBatch(
@@ -34,13 +35,14 @@ export async function stageBatch(
   table: Table,
   batch: BufferedBatch,
   upsert?: UpsertOptions & { readonly tracesKeys?: boolean },
+  evolves = false,
 ): Promise<StagedBatch> {
   const id = randomUUID();
   const { files, rows, rejected, ...traced } = await engine.withConnection(async (connection) => {
     const opened: OpenedRecords[] = [];
     try {
       const schema = currentSchema(table.metadata);
-      for (const records of batch.records) opened.push(await records.open(connection, schema));
+      for (const records of batch.records) opened.push(await records.open(connection, schema, evolves));
       const filled = opened.filter((records) => records.rows > 0n);
       const found = opened.flatMap((records) => records.rejected);
       if (filled.length === 0) return { files: [], rows: 0n, rejected: found };

@@ -13,11 +13,12 @@ import {
 } from '../../engine/index.js';
 import { type ErrorCode, MoraineError } from '../../errors/index.js';
 import { type IcebergType, isJsonObject, type Schema, type SchemaChange, typeToString } from '../../iceberg/index.js';
-import type { OpenedRecords, RejectedRecord, SinkRecords } from '../sink-records.js';
+import type { EvolvedSchema, OpenedRecords, RejectedRecord, SinkRecords } from '../sink-records.js';
 import { isBlank, jsonLine, jsonLines, withoutMark } from './json-line.js';
 import { changesForMisfits } from './json-schema-changes.js';
 import { jsonTextOf, valueAt } from './json-value.js';
 import { type KeptColumns, requireKept, withKept } from './kept-records.js';
+import { type AskedChanges, lastingChanges } from './lasting-changes.js';
 import { NEWLINE } from './ndjson-chunks.js';
 
 /** How the fields of a record become the columns of a table. */
@@ -91,8 +92,8 @@ export function jsonRecords(given: RecordLines, mapping: RecordMapping): SinkRec
   return {
     count: lines.count,
     bytes: lines.bytes.length,
-    open: (connection, schema) => openLines(connection, schema, lines, mapping),
-    changes: (connection, schema) => changesForLines(connection, schema, lines, mapping),
+    open: (connection, schema, evolves) => openLines(connection, schema, lines, { ...mapping, evolves }),
+    changes: (connection, schema, evolved) => changesForLines(connection, schema, lines, mapping, evolved),
   };
 }
 
@@ -100,6 +101,12 @@ export function jsonRecords(given: RecordLines, mapping: RecordMapping): SinkRec
 function unmarked(lines: RecordLines): RecordLines {
   const bytes = withoutMark(lines.bytes);
   return { ...lines, bytes, from: BigInt(lines.bytes.length - bytes.length) };
+}
+
+/** How lines are judged. */
+interface JudgedMapping extends RecordMapping {
+  /** As {@link SinkRecords.open} takes it. */
+  readonly evolves?: boolean | undefined;
 }
 
 /** Lines judged. */
@@ -116,13 +123,13 @@ async function judgeLines(
   connection: Connection,
   schema: Schema,
   lines: RecordLines,
-  mapping: RecordMapping,
+  mapping: JudgedMapping,
 ): Promise<JudgedLines> {
   const columns = recordColumns(schema, mapping);
-  const { transform } = mapping;
+  const { transform, evolves: allowsNulls = false } = mapping;
   const { text, invalid, omitted } = transform === undefined ? readable(lines) : transformed(lines, transform);
   const allowsExtra = mapping.rest !== undefined || mapping.extraFields === 'ignore';
-  const judged = await judgeRecords(connection, text, { columns, allowsExtra });
+  const judged = await judgeRecords(connection, text, { columns, allowsExtra, allowsNulls });
   return { ...judged, columns, bad: [...invalid, ...judged.bad], text, omitted };
 }
 
@@ -130,7 +137,7 @@ async function openLines(
   connection: Connection,
   schema: Schema,
   lines: RecordLines,
-  mapping: RecordMapping,
+  mapping: JudgedMapping,
 ): Promise<OpenedRecords> {
   const { sql, rows, bad, columns, text, omitted, close } = await judgeLines(connection, schema, lines, mapping);
   const rejected = rejections(lines, text, bad, columns);
@@ -163,19 +170,24 @@ async function changesForLines(
   schema: Schema,
   lines: RecordLines,
   mapping: RecordMapping,
+  evolved?: EvolvedSchema,
 ): Promise<readonly SchemaChange[]> {
-  const { bad, columns, text, close } = await judgeLines(connection, schema, lines, mapping);
-  await close();
-  if (bad.length === 0) return [];
-  const byLine = new Map(bad.map((each) => [each.line, each]));
-  const misfits = [...linesOf(text)].flatMap(({ line, start, end }) => {
-    const found = byLine.get(line);
-    return found === undefined ? [] : [{ ...found, raw: text.subarray(start, end) }];
-  });
-  const changes = await changesForMisfits(connection, columns, misfits);
-  // A field with the name of a column that keeps records asks for nothing: the table has that column.
-  const kept = [mapping.raw, mapping.error];
-  return changes.filter((change) => change.change !== 'add' || !kept.includes(change.name));
+  const asked = { ...mapping, evolves: true };
+  const ask = async (current: Schema, left: ReadonlySet<number>): Promise<AskedChanges> => {
+    const { bad, columns, text, close } = await judgeLines(connection, current, lines, asked);
+    await close();
+    const byLine = new Map(bad.filter(({ line }) => !left.has(line)).map((each) => [each.line, each]));
+    if (byLine.size === 0) return { changes: [], misfits: [] };
+    const misfits = [...linesOf(text)].flatMap(({ line, start, end }) => {
+      const found = byLine.get(line);
+      return found === undefined ? [] : [{ ...found, raw: text.subarray(start, end) }];
+    });
+    const changes = await changesForMisfits(connection, columns, misfits);
+    // A field with the name of a column that keeps records asks for nothing: the table has that column.
+    const kept = [mapping.raw, mapping.error];
+    return { changes: changes.filter((change) => change.change !== 'add' || !kept.includes(change.name)), misfits };
+  };
+  return evolved === undefined ? (await ask(schema, new Set())).changes : await lastingChanges(schema, ask, evolved);
 }
 
 const POINTS_IN_TIME: ReadonlySet<IcebergType['kind']> = new Set([

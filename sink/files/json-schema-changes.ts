@@ -22,7 +22,7 @@ const MAX_PARTS = 100;
 
 /**
  * Columns for fields that no column takes, of the types that a file of such values would have; wider types for numbers beyond those of their columns; no values for
- * columns that were required. Records that are bad in any other way ask for nothing.
+ * columns that were required. Records that are bad in any other way ask for nothing, and neither do fields that are null in all of them: nothing says of which type they are.
  */
 export async function changesForMisfits(
   connection: Connection,
@@ -118,7 +118,8 @@ async function added(
   const heads = new Set(columns.flatMap(({ path }) => path?.slice(0, 1) ?? []));
   const extra = misfits
     .filter(({ problem }) => problem === 'EXTRA_FIELD')
-    .map(({ raw }) => Object.fromEntries(Object.entries(objectOf(raw)).filter(([name]) => !heads.has(name))))
+    .map(({ raw }) => Object.entries(objectOf(raw)).filter(([name]) => !heads.has(name)))
+    .map((fields) => Object.fromEntries(fields.filter(([, value]) => value !== null)))
     // One that has fields beside a path only asks for none: no column is named for these.
     .filter((fields) => Object.keys(fields).length > 0)
     .flatMap((fields) => (canBeColumns(fields, MAX_LEVELS) ? (jsonTextOf(fields) ?? []) : []));

@@ -200,6 +200,64 @@ describe('a sink that may change the schema', () => {
     await sink.close();
   });
 
+  test('adds no column for a field that is null, in the record or in all of them, before a value says its type', async () => {
+    const lab = await world({ 'id!': 'int' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const write = async (...records: readonly unknown[]) => {
+      await sink.writer(0).writeBatch(json(...records)());
+      const { rows, rejected } = await sink.flush();
+      return [rows, rejected.map(({ reason }) => reason), await columnsOf(lab)];
+    };
+    const [id, added] = ['id! int', ['size long', 'name string']];
+    expect(await write({ id: 1, size: null }, { id: 2, size: null, name: null })).toEqual([2n, [], [id]]);
+    expect(await write({ id: 3, size: null, name: 'x' }, { id: 4, size: 7 }, { id: 5, late: null })).toEqual([
+      ...[3n, [], [id, ...added.toReversed()]],
+    ]);
+    expect(await write({ id: 6, ID: null }, '{"id": 7, "late": null, "late": 1}', { id: 8, size: 9 })).toEqual([
+      ...[2n, ['DUPLICATE_FIELD'], [id, ...added.toReversed()]],
+    ]);
+    await sink.close();
+    expect(await lab.rowsOf(identifier, 'id, size, name')).toEqual([
+      [1, null, null],
+      [2, null, null],
+      [3, null, 'x'],
+      [4, 7n, null],
+      [5, null, null],
+      [6, null, null],
+      [8, 9n, null],
+    ]);
+  });
+
+  test('changes nothing for a record that is no row after all, and what others ask for as well', async () => {
+    const lab = await world({ 'id!': 'int', 'a!': 'string', 'b!': 'int', price: 'decimal(5,2)', ok: 'boolean' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const row = { id: 1, a: 'a', b: 1 };
+    await sink.writer(0).writeBatch(
+      json(
+        ...[
+          { ...row, a: null, ok: 'no' },
+          { ...row, b: 3_000_000_000, ok: 'no' },
+          { ...row, price: 12345.67, ok: 'no' },
+          { ...row, size: 1, ok: 'no' },
+          { ...row, id: 2, weight: 'heavy' },
+          { ...row, weight: 5, ok: 'no' },
+        ],
+      )(),
+    );
+    const { rows, rejected } = await sink.flush();
+    expect([rows, rejected.map(({ reason }) => reason)]).toEqual([
+      1n,
+      ['MISSING_REQUIRED', 'OUT_OF_RANGE', 'OUT_OF_RANGE', 'EXTRA_FIELD', 'WRONG_TYPE'],
+    ]);
+    expect(await columnsOf(lab)).toEqual([
+      ...['id! int', 'a! string', 'b! int', 'price decimal(5, 2)', 'ok boolean', 'weight string'],
+    ]);
+    await sink.writer(0).writeBatch(json({ ...row, a: null, ok: 'no' }, { ...row, id: 3, a: null })());
+    expect((await sink.flush()).rows).toBe(1n);
+    expect((await columnsOf(lab))[1]).toBe('a string');
+    await sink.close();
+  });
+
   test('goes by the types of Arrow data', async () => {
     const lab = await world({ 'id!': 'int', 'f!': 'float', 'gone!': 'string' });
     const sink = await lab.sink({ evolveSchema: true });
