@@ -4,6 +4,7 @@ import { MoraineError } from '../errors/index.js';
 import { mappingOf, openProjectSink, type Project, type SinkSettings } from '../project/index.js';
 import {
   type Chunk,
+  CommitWatch,
   chunksOf,
   type Delivery,
   FollowedFiles,
@@ -171,9 +172,13 @@ class Reading {
 
   async #stream({ name, stream }: RecordStream): Promise<void> {
     const { signal, onNotice } = this.#options;
-    // What ends the sink is heard of also while nothing comes.
+    // What ends the sink, or keeps it from committing, is heard of also while nothing comes.
     const failed = new AbortController();
-    const looks = setInterval(() => this.#sink.failure !== undefined && failed.abort(), LOOK_MS);
+    const watch = new CommitWatch(this.#sink, { onNotice });
+    const looks = setInterval(() => {
+      if (this.#sink.failure === undefined) watch.look();
+      else failed.abort();
+    }, LOOK_MS);
     const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
     try {
       for await (const chunk of streamedLines(stream, name, { maxLines: this.#batchSize, signal: either, onNotice }))

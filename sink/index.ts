@@ -29,4 +29,4 @@ export type { SinkCommit, SinkDeps, SinkOptions } from './sink-options.js';
 export type { OpenedRecords, RejectedRecord, SinkRecords } from './sink-records.js';
 export type { Delivery, SourceMarks, SourcePosition, SourcePositions, SourceRange } from './source-position.js';
 export { type UpsertOptions, upsertColumns } from './upserts/upsert-options.js';
-export { readThenClose } from './write-records.js';
+export { CommitWatch, readThenClose } from './write-records.js';

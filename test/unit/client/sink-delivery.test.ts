@@ -1,6 +1,6 @@
 /** What is promised of the records of a sink is in its results, and in their types. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, expectTypeOf, it } from 'vitest';
@@ -75,6 +75,27 @@ it('a stream that gives nothing more is left once a record of it has ended the s
   const run = moraine.sinkFiles('iot.t', [{ name: 'stream', stream: source }], { batchIntervalMs: 50 });
   expect((await failureOf(run)).message).toContain('stream, byte 0: column "id": "x" does not fit long exactly');
   expect(source.destroyed).toBe(true);
+});
+
+it('a stream that gives nothing more hears what keeps its records from being committed', async () => {
+  const [source, controller, notices] = [new PassThrough(), new AbortController(), [] as string[]];
+  const options = {
+    batchIntervalMs: 50,
+    signal: controller.signal,
+    onNotice: (text: string) => void notices.push(text),
+  };
+  const stalled = join(folder, 'warehouse', 'iot', 't', 'data');
+  mkdirSync(stalled, { recursive: true });
+  renameSync(stalled, `${stalled}-away`);
+  writeFileSync(stalled, '');
+  source.write('{"id":30}\n');
+  const run = moraine.sinkFiles('iot.t', [{ name: 'stream', stream: source }], options);
+  await expect.poll(() => notices, { interval: 20, timeout: 60_000 }).toHaveLength(1);
+  expect(notices[0]).toMatch(/\[STORAGE_UNAVAILABLE\] It is tried again when the batch interval has passed\.$/);
+  rmSync(stalled);
+  renameSync(`${stalled}-away`, stalled);
+  source.end();
+  expect((await run).rows).toBe(1n);
 });
 
 it('a file whose last line gets a carriage return and a newline later is read on', async () => {
