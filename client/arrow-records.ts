@@ -12,7 +12,7 @@ import {
   type SchemaChange,
   typeToString,
 } from '../iceberg/index.js';
-import type { OpenedRecords, RejectedRecord, SinkRecords } from '../sink/index.js';
+import type { EvolvedSchema, OpenedRecords, RejectedRecord, SinkRecords } from '../sink/index.js';
 import { findMisfits, type InputNames, type KnownColumn, matchRows, selectSql } from './input-columns.js';
 import { judgeRows } from './judge-rows.js';
 
@@ -74,7 +74,7 @@ export function arrowRecords(rows: ArrowTable | RecordBatch, options: ArrowRecor
     count: rows.numRows,
     bytes: batches.reduce((sum, { data }) => sum + bytesOf(data), 0),
     open: (connection, schema) => openArrow(connection, schema, table, options),
-    changes: (_, schema) => changesForArrow(schema, table),
+    changes: (connection, schema, evolved) => lastingChanges(connection, schema, table, evolved),
   };
 }
 
@@ -94,6 +94,37 @@ function bytesOf(data: Data): number {
   const [first, last] = [Number(valueOffsets[0] ?? 0), Number(valueOffsets[length] ?? 0)];
   const inside = children.map((child) => bytesOf(child.slice(first, last - first)));
   return own([...whole, values === undefined ? 0 : last - first, ...inside]);
+}
+
+/** Changes that rows ask for which are rows after them: a null of a row that is none for another reason makes no column optional. */
+async function lastingChanges(
+  connection: Connection,
+  schema: Schema,
+  table: Pick<ArrowTable, 'schema' | 'batches'>,
+  evolved: EvolvedSchema | undefined,
+): Promise<readonly SchemaChange[]> {
+  const changes = await changesForArrow(schema, table);
+  const isOfRows = (change: SchemaChange): boolean =>
+    change.change === 'make-optional' && table.schema.fields.some(({ name }) => name === change.column);
+  if (evolved === undefined || !changes.some(isOfRows)) return changes;
+  const { bad, close } = await judgedArrow(connection, evolved(schema, changes), table);
+  await close();
+  if (bad.length === 0) return changes;
+  const left = new Set(bad.map(({ row }) => Number(row)));
+  return changes.filter(
+    (change) => change.change !== 'make-optional' || !isOfRows(change) || hasNullBeside(table, change.column, left),
+  );
+}
+
+/** Whether a column has a null in another row than some. */
+function hasNullBeside({ batches }: Pick<ArrowTable, 'batches'>, column: string, some: ReadonlySet<number>): boolean {
+  let row = -1;
+  for (const batch of batches)
+    for (const value of batch.getChild(column) ?? []) {
+      row += 1;
+      if (value === null && !some.has(row)) return true;
+    }
+  return false;
 }
 
 /** Columns that the table lacks, wider types, and required columns that have nulls here or are not here at all. */
@@ -135,14 +166,8 @@ async function openArrow(
   table: Pick<ArrowTable, 'schema' | 'batches'>,
   options: ArrowRecordsOptions,
 ): Promise<OpenedRecords> {
-  const name = `arrow_${randomUUID()}`;
-  const input = inputOf(await copyArrow(connection, name, table), name);
-  const matched = matchRows(input, schema, NAMES);
   const rows = table.batches.reduce((sum, { numRows }) => sum + BigInt(numRows), 0n);
-  // The copies end with the connection, which is closed when the batch is staged.
-  if ((await findMisfits(connection, matched)).length === 0)
-    return { sql: named(selectSql(matched), schema), rows, rejected: [], close: () => Promise.resolve() };
-  const { sql, bad, close } = await judgeRows(connection, matched, input.schema, input.known);
+  const { sql, bad, close } = await judgedArrow(connection, schema, table);
   const { from, partition = 'arrow' } = options;
   const rejected = bad.map(({ row, reason, message, json }): RejectedRecord => {
     const position = from === undefined ? null : { partition, offset: from + row };
@@ -155,6 +180,21 @@ async function openArrow(
     throw rejectionError(first, rejected.length);
   }
   return { sql: named(sql, schema), rows: rows - BigInt(bad.length), rejected, close };
+}
+
+/** Rows judged: a statement that gives those that fit, and the others. */
+async function judgedArrow(
+  connection: Connection,
+  schema: Schema,
+  table: Pick<ArrowTable, 'schema' | 'batches'>,
+): Promise<Awaited<ReturnType<typeof judgeRows>>> {
+  const name = `arrow_${randomUUID()}`;
+  const input = inputOf(await copyArrow(connection, name, table), name);
+  const matched = matchRows(input, schema, NAMES);
+  // The copies end with the connection, which is closed when the batch is staged.
+  if ((await findMisfits(connection, matched)).length === 0)
+    return { sql: selectSql(matched), bad: [], close: () => Promise.resolve() };
+  return await judgeRows(connection, matched, input.schema, input.known);
 }
 
 /** Names the first row that does not fit. */

@@ -26,7 +26,7 @@ export { keptAnchors } from './protocol/keep-anchors.js';
 export type { SinkAttempt } from './protocol/sink-state.js';
 export { hasRecords, type SinkMetrics } from './sink-metrics.js';
 export type { SinkCommit, SinkDeps, SinkOptions } from './sink-options.js';
-export type { OpenedRecords, RejectedRecord, SinkRecords } from './sink-records.js';
+export type { EvolvedSchema, OpenedRecords, RejectedRecord, SinkRecords } from './sink-records.js';
 export type { Delivery, SourceMarks, SourcePosition, SourcePositions, SourceRange } from './source-position.js';
 export { type UpsertOptions, upsertColumns } from './upserts/upsert-options.js';
 export { CommitWatch, readThenClose } from './write-records.js';

@@ -6,6 +6,7 @@ import {
   makeData,
   Table,
   TimestampNanosecond,
+  Uint64,
   Utf8,
   Vector,
   vectorFromArray,
@@ -273,6 +274,25 @@ describe('a sink that may change the schema', () => {
       [1n, 0.1, null, 'x'],
       [2n, null, null, null],
     ]);
+  });
+
+  test('makes no column optional for a null of an Arrow row that is none after all', async () => {
+    const lab = await world({ 'id!': 'long', 'a!': 'string', 'b!': 'string', small: 'long' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const table = new Table({
+      id: vectorFromArray([1n, 2n, 3n], new Int64()),
+      a: vectorFromArray(['x', null, 'x'], new Utf8()),
+      b: vectorFromArray(['x', null, null], new Utf8()),
+      small: vectorFromArray([1n, 2n ** 63n, 3n], new Uint64()),
+    });
+    await sink.writer(0).writeBatch(arrowRecords(table, { badRecords: 'drop' }));
+    const { rows, rejected } = await sink.flush();
+    expect([rows, rejected.map(({ message }) => message)]).toEqual([
+      2n,
+      ['arrow, row 1: column "a" is required, and has no value'],
+    ]);
+    expect(await columnsOf(lab)).toEqual(['id! long', 'a! string', 'b string', 'small long']);
+    await sink.close();
   });
 
   test('keeps identifier fields required, with what they lie in: a record without one is no row', async () => {
