@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Snapshot, TableMetadata } from '../../iceberg/index.js';
-import { ANCESTRY, ancestryText, isInAncestry } from '../../tables/ancestry.js';
+import { ANCESTRY, ancestryOf, ancestryText, isInAncestry } from '../../tables/ancestry.js';
 import { runs } from '../support/property-runs.js';
 
 /** A table's history; it remembers all snapshots, whatever expires. */
@@ -92,6 +92,9 @@ describe('the ancestry of a snapshot', () => {
             const { metadata, numbers, ancestry } = history;
             const told = numbers.filter((number) => isInAncestry(metadata, number));
             expect(told.filter((number) => !ancestry.has(number))).toEqual([]);
+            // What it denies is not there, and not only not known.
+            const denied = numbers.filter((number) => ancestryOf(metadata, number) === 'out');
+            expect(denied.filter((number) => ancestry.has(number))).toEqual([]);
           }
         },
       ),
@@ -107,6 +110,9 @@ describe('the ancestry of a snapshot', () => {
           step(history);
           const { metadata, numbers, ancestry } = history;
           expect(numbers.filter((number) => isInAncestry(metadata, number))).toEqual([...ancestry].sort(byNumber));
+          const [first = 0n] = [...ancestry].sort(byNumber);
+          const others = numbers.filter((number) => number > first && !ancestry.has(number));
+          expect(numbers.filter((number) => ancestryOf(metadata, number) === 'out')).toEqual(others);
         }
       }),
       { numRuns: runs(300) },
