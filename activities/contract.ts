@@ -169,14 +169,20 @@ export interface PlanReference {
   readonly table?: string;
 }
 
-export interface ExtractInput extends PlanReference {
+/** A step of a run that is shared: it may be run a second time while the worker of the first is slow. */
+export interface PieceInput extends PlanReference {
+  /** It is. The worker that is slow with it refuses it, for another one to take it. */
+  readonly again?: true;
+}
+
+export interface ExtractInput extends PieceInput {
   /** Position in the plan's list of shards. */
   readonly shard: number;
   /** Lists of the rows that all parts have left of the source. Absent: the shard reads the source. */
   readonly reduced?: readonly string[];
 }
 
-export interface ReduceInput extends PlanReference {
+export interface ReduceInput extends PieceInput {
   /** From 0. */
   readonly part: number;
 }
@@ -279,7 +285,7 @@ export interface PlannedTrainingSet extends PlanReference {
   readonly pin: boolean;
 }
 
-export interface StageShardInput extends PlanReference {
+export interface StageShardInput extends PieceInput {
   /** From 0. */
   readonly shard: number;
   /** For each part the list of the rows that it has left of the sources, or null. Absent: the shard reads the sources. */

@@ -21,6 +21,7 @@ import type { MaintainActivities } from './maintain-contract.js';
 import { parseMaterializeRequest } from './materialize-request.js';
 import { ofOwnProject } from './own-project.js';
 import { withReachedTables } from './reached-tables.js';
+import { RunningPieces } from './running-pieces.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import { Slots } from './slots.js';
 import { outcomeIfEnded, startRun } from './start-run.js';
@@ -43,6 +44,7 @@ function allActivities(project: Project): AllActivities {
   const onlineNamespace = project.config.online.namespace;
   // Extraction uses every core by itself, so that more only compete for memory, whichever task queue they come from.
   const extractions = new Slots(project.config.worker.heavyActivities);
+  const running = new RunningPieces();
   return {
     requestRun: ({ request, scheduledTime, replyTo }) =>
       asActivity(async () => {
@@ -86,11 +88,13 @@ function allActivities(project: Project): AllActivities {
         };
       }),
 
-    reducePart: ({ planLocation, part }) =>
+    reducePart: ({ planLocation, part, again }) =>
       asActivity(async (step) => {
         const deps = await materializationDeps(project);
-        const reduced = await extractions.run(step.signal, () =>
-          whileLeased(deps, planLocation, () => reducePart(deps, planLocation, part, step)),
+        const reduced = await running.run(`part ${part} of ${planLocation}`, again, () =>
+          extractions.run(step.signal, () =>
+            whileLeased(deps, planLocation, () => reducePart(deps, planLocation, part, step)),
+          ),
         );
         return { ...reduced, rows: String(reduced.rows), bytes: String(reduced.bytes) };
       }),
@@ -98,11 +102,13 @@ function allActivities(project: Project): AllActivities {
     discardReduced: ({ planLocation, reduced }) =>
       asActivity(() => discardReducedRows(project.io, planLocation, reduced)),
 
-    extractShard: ({ planLocation, shard, reduced }) =>
+    extractShard: ({ planLocation, shard, reduced, again }) =>
       asActivity(async ({ signal }) => {
         const deps = await materializationDeps(project);
-        const extracted = await extractions.run(signal, () =>
-          whileLeased(deps, planLocation, () => extractShard(deps, planLocation, shard, { signal, reduced })),
+        const extracted = await running.run(`shard ${shard} of ${planLocation}`, again, () =>
+          extractions.run(signal, () =>
+            whileLeased(deps, planLocation, () => extractShard(deps, planLocation, shard, { signal, reduced })),
+          ),
         );
         return {
           manifestLocation: extracted.manifestLocation,

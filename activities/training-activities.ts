@@ -11,6 +11,7 @@ import {
   stageTrainingShard,
 } from '../training/index.js';
 import type { Activities, CommitTrainingSetInput } from './contract.js';
+import { RunningPieces } from './running-pieces.js';
 import { Slots } from './slots.js';
 import { asActivity } from './step.js';
 
@@ -28,6 +29,7 @@ type TrainingActivities = Pick<
 export function createTrainingActivities(project: Project): TrainingActivities {
   // A part or a shard plans with all of the engine's memory and works on every core: several in one process only compete.
   const pieces = new Slots(1);
+  const running = new RunningPieces();
   return {
     planTrainingSet: ({ request }) =>
       asActivity(async ({ signal }) => {
@@ -41,24 +43,26 @@ export function createTrainingActivities(project: Project): TrainingActivities {
     pinTrainingSet: ({ planLocation }) =>
       asActivity(async () => pinTrainingSet(await datasetDeps(project), planLocation)),
 
-    reduceTrainingPart: ({ planLocation, part }) =>
+    reduceTrainingPart: ({ planLocation, part, again }) =>
       asActivity((step) =>
-        pieces.run(step.signal, async () => {
-          const reduced = await reduceTrainingPart(await datasetDeps(project), planLocation, part, step);
-          return { ...reduced, rows: String(reduced.rows), bytes: String(reduced.bytes) };
-        }),
+        running.run(`part ${part} of ${planLocation}`, again, () =>
+          pieces.run(step.signal, async () => {
+            const reduced = await reduceTrainingPart(await datasetDeps(project), planLocation, part, step);
+            return { ...reduced, rows: String(reduced.rows), bytes: String(reduced.bytes) };
+          }),
+        ),
       ),
 
-    stageTrainingShard: ({ planLocation, shard, reduced }) =>
+    stageTrainingShard: ({ planLocation, shard, reduced, again }) =>
       asActivity((step) =>
-        pieces.run(step.signal, async () => {
-          const staged = await stageTrainingShard(await datasetDeps(project), planLocation, shard, {
-            ...step,
-            reduced,
-          });
-          const { manifestLocation, rows, sum, files, bytes } = staged;
-          return { manifestLocation, rows: String(rows), sum: sumToHex(sum), files, bytes: String(bytes) };
-        }),
+        running.run(`shard ${shard} of ${planLocation}`, again, () =>
+          pieces.run(step.signal, async () => {
+            const deps = await datasetDeps(project);
+            const staged = await stageTrainingShard(deps, planLocation, shard, { ...step, reduced });
+            const { manifestLocation, rows, sum, files, bytes } = staged;
+            return { manifestLocation, rows: String(rows), sum: sumToHex(sum), files, bytes: String(bytes) };
+          }),
+        ),
       ),
 
     commitTrainingSet: ({ planLocation, shards: staged, reduced }) =>

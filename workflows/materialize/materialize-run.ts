@@ -27,7 +27,7 @@ import { conflictWaitMs } from '../retry.js';
 import { failureOf, failureOutcome, tellAll } from '../run-outcome.js';
 import { sandboxSettings } from '../sandbox-settings.js';
 import { replyToOf, requested } from '../signals.js';
-import { againText, allShards } from '../training-set/all-shards.js';
+import { againInput, againText, allShards } from '../training-set/all-shards.js';
 import { turns } from '../turns.js';
 import {
   type MaterializeReport,
@@ -148,8 +148,9 @@ async function onePass(input: RunInput, report: MaterializeReport): Promise<void
     if (plan.planLocation === null) return;
     const reference = { planLocation: plan.planLocation, table: plan.onlineTable };
     const reduced: string[] = [];
+    const late: string[] = [];
     try {
-      const shards = await readAll(plan, reference, reduced, report);
+      const shards = await readAll(plan, reference, { reduced, late }, report);
       if (isCancelled() && patched(HEEDS_CANCELLATION)) throw new CancelledFailure('cancelled before the commit');
       report.begin('committing');
       report.show(shardsCommitted(shards, await commit(reference, shards, report)));
@@ -157,7 +158,7 @@ async function onePass(input: RunInput, report: MaterializeReport): Promise<void
     } catch (error) {
       if (!NEEDS_NEW_PLAN.has(failureOf(error).code) || conflicts >= MAX_CONFLICTS) throw error;
     } finally {
-      if (reduced.length > 0) await discard(reference, reduced);
+      if (reduced.length > 0) await discard(reference, [...reduced, ...late]);
     }
     await sleep(conflictWaitMs(conflicts), { summary: 'Conflict: plan again on the newer table' });
   }
@@ -165,12 +166,12 @@ async function onePass(input: RunInput, report: MaterializeReport): Promise<void
 
 /**
  * Parts, if the plan has any, and shards. Plans that were made before there were parts have none, so that their histories stay valid.
- * @param reduced gets the lists of the parts, which are to be discarded however this ends
+ * @param lists gets those of the parts, which are to be discarded however this ends: `reduced`, and `late` ones, which nobody reads
  */
 async function readAll(
   plan: PlannedRun,
   reference: PlanReference,
-  reduced: string[],
+  { reduced, late }: { readonly reduced: string[]; readonly late: string[] },
   report: MaterializeReport,
 ): Promise<ExtractedShard[]> {
   const { parts = 0, partsAlike = false } = plan;
@@ -179,12 +180,13 @@ async function readAll(
     input: reference,
     step: (part, isAgain) => {
       const summary = `Read: part ${part + 1} of ${parts}${againText(isAgain)}`;
-      return reduction.reducePart.executeWithOptions({ summary }, [{ ...reference, part }]);
+      return reduction.reducePart.executeWithOptions({ summary }, [{ ...reference, part, ...againInput(isAgain) }]);
     },
     ended: ({ reducedLocation }) => {
       if (reducedLocation !== null) reduced.push(reducedLocation);
       report.show(partReduced);
     },
+    late: ({ reducedLocation }) => void (reducedLocation !== null && late.push(reducedLocation)),
     areAlike: partsAlike,
   });
   return await extractAll(plan, { ...reference, reduced }, report);
@@ -206,7 +208,7 @@ function extractAll(
     input,
     step: (shard, isAgain) => {
       const summary = `Extract: shard ${shard + 1} of ${plan.shards}${againText(isAgain)}`;
-      return extraction.extractShard.executeWithOptions({ summary }, [{ ...input, shard }]);
+      return extraction.extractShard.executeWithOptions({ summary }, [{ ...input, shard, ...againInput(isAgain) }]);
     },
     ended: (extracted) => report.show(shardExtracted(extracted)),
     hadRows: ({ rows }) => rows !== '0',

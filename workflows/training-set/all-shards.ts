@@ -3,6 +3,9 @@ import { CancellationScope, patched, sleep } from '@temporalio/workflow';
 /** What the summary of a step that is run again has beside. */
 export const againText = (isAgain: boolean): string => (isAgain ? ', again: its worker is slow' : '');
 
+/** What the input of a step that is run again has beside. */
+export const againInput = (isAgain: boolean): { readonly again?: true } => (isAgain ? { again: true } : {});
+
 /** What all pieces of a run have in common. */
 interface Pieces<Done> {
   /** What every step is given, beside its number. */
@@ -11,6 +14,10 @@ interface Pieces<Done> {
   readonly step: (piece: number, isAgain: boolean) => Promise<Done>;
   /** Called once for each, when it has ended. */
   readonly ended?: (done: Done) => void;
+  /** Called for what a run gives that ends although another run of its piece has ended before: nobody reads it. */
+  readonly late?: (done: Done) => void;
+  /** Is told of the runs that others have overtaken. */
+  readonly overtaken?: OvertakenRuns;
   /** Whether pieces are about equally large, so that one which takes far longer has a slow worker; true unless given. */
   readonly areAlike?: boolean;
   /** Whether there was something to do: how long the others take says nothing of those that have rows. */
@@ -31,6 +38,9 @@ const RUNS_SLOW_PIECES_AGAIN = 'runs-slow-pieces-again';
  * 4 MiB a Temporal server terminates the workflow (`GrpcMessageTooLarge`).
  */
 const MAX_TASK_CHARS = 1_000_000;
+
+/** Workflows of earlier versions took back what they had made while runs that others had overtaken could still write. */
+const WAITS_FOR_OVERTAKEN_RUNS = 'waits-for-overtaken-runs';
 
 /** Workflows of earlier versions began all shards within one task; those with less input still do. */
 const SHARDS_OF_SEVERAL_TASKS = 'shards-of-several-tasks';
@@ -67,7 +77,7 @@ export async function allShards<Done>(count: number, pieces: Pieces<Done>): Prom
     };
     try {
       await inTasks(count, perTask, (piece) => {
-        all.push(new Piece((isAgain) => pieces.step(piece, isAgain), oneEnded));
+        all.push(new Piece((isAgain) => pieces.step(piece, isAgain), { ...pieces, ended: oneEnded }));
       });
       return await Promise.all(all.map((piece) => piece.result));
     } catch (error) {
@@ -89,6 +99,21 @@ async function inTasks(count: number, perTask: number, begin: (place: number) =>
   }
 }
 
+/** Runs of pieces that are cancelled because another run has ended before: until they have ended, too, they may write. */
+export class OvertakenRuns {
+  readonly #running = new Set<Promise<unknown>>();
+
+  add(run: Promise<unknown>): void {
+    const ended = run.catch(() => undefined).finally(() => this.#running.delete(ended));
+    this.#running.add(ended);
+  }
+
+  /** Returns when all have ended: a worker hears of it with its next heartbeat, and one that sends none is given up. */
+  async haveEnded(): Promise<void> {
+    if (this.#running.size > 0 && patched(WAITS_FOR_OVERTAKEN_RUNS)) await Promise.all(this.#running);
+  }
+}
+
 /** A step that is run once or twice, until it has ended once. */
 class Piece<Done> {
   /** Fails when no run of it is left that could end. (A trigger of Temporal's would fail as soon as it is cancelled.) */
@@ -96,13 +121,13 @@ class Piece<Done> {
   #resolve: (done: Done) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   readonly #step: (isAgain: boolean) => Promise<Done>;
-  readonly #ended: (done: Done) => void;
-  readonly #running = new Set<CancellationScope>();
+  readonly #told: Pick<Pieces<Done>, 'ended' | 'late' | 'overtaken'>;
+  readonly #running = new Map<CancellationScope, Promise<Done>>();
   #hasEnded = false;
 
-  constructor(step: (isAgain: boolean) => Promise<Done>, ended: (done: Done) => void) {
+  constructor(step: (isAgain: boolean) => Promise<Done>, told: Pick<Pieces<Done>, 'ended' | 'late' | 'overtaken'>) {
     this.#step = step;
-    this.#ended = ended;
+    this.#told = told;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -123,21 +148,23 @@ class Piece<Done> {
 
   #run(isAgain: boolean): void {
     const scope = new CancellationScope();
-    this.#running.add(scope);
-    scope
-      .run(() => this.#step(isAgain))
-      .then(
-        (done) => this.#end(scope, done),
-        (error: unknown) => this.#fail(scope, error),
-      );
+    const run = scope.run(() => this.#step(isAgain));
+    this.#running.set(scope, run);
+    run.then(
+      (done) => this.#end(scope, done),
+      (error: unknown) => this.#fail(scope, error),
+    );
   }
 
   #end(scope: CancellationScope, done: Done): void {
     this.#running.delete(scope);
-    if (this.#hasEnded) return;
+    if (this.#hasEnded) return this.#told.late?.(done);
     this.#hasEnded = true;
-    for (const slower of this.#running) slower.cancel();
-    this.#ended(done);
+    for (const [slower, run] of this.#running) {
+      slower.cancel();
+      this.#told.overtaken?.add(run);
+    }
+    this.#told.ended?.(done);
     this.#resolve(done);
   }
 

@@ -10,7 +10,7 @@ import { discarding, pinning, staging, trainingCommit, trainingPlanning } from '
 import { throwIfCancelled } from '../cancellation.js';
 import { ownInput } from '../own-input.js';
 import { commitUntilKnown } from '../parked-commit.js';
-import { againText, allShards } from './all-shards.js';
+import { againInput, againText, allShards, OvertakenRuns } from './all-shards.js';
 import {
   partReduced,
   planMade,
@@ -32,32 +32,43 @@ export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetR
   const report = trainingSetReport();
   const plan = await trainingPlanning.planTrainingSet({ request: ownInput(input) });
   report.save(planMade(plan));
+  const overtaken = new OvertakenRuns();
+  const late: string[] = [];
   try {
     const reference = referenceTo(plan);
     if (plan.pin) await pinning.pinTrainingSet(reference);
-    const reduced = await reduceAll(plan, report);
-    const staged = await stageAll(plan, reduced, report);
+    const reduced = await reduceAll(plan, report, { overtaken, late });
+    const staged = await stageAll(plan, reduced, report, overtaken);
     throwIfCancelled();
     report.begin('committing');
     const shards = staged.map(({ manifestLocation, rows, sum }) => ({ manifestLocation, rows, sum }));
     const committed = await CancellationScope.nonCancellable(() =>
-      commitUntilKnown(() => trainingCommit.commitTrainingSet({ ...reference, shards, ...listsOf(reduced) }), report),
+      commitUntilKnown(
+        () => trainingCommit.commitTrainingSet({ ...reference, shards, ...listsOf(reduced, late) }),
+        report,
+      ),
     );
     report.show(setCommitted(committed));
     return report.done(trainingSetResult(committed));
   } catch (error) {
-    await CancellationScope.nonCancellable(() => discard(plan));
+    await CancellationScope.nonCancellable(async () => {
+      // What one of them wrote afterwards would stay: its table is not there, so that no sweep comes by.
+      await overtaken.haveEnded();
+      await discard(plan);
+    });
     throw error;
   }
 }
 
 /**
  * Reads the sources in parts, if the plan has any. Plans that were made before there were parts have none, so that their histories stay valid.
+ * @param late gets the lists that nobody reads
  * @returns the list of each part; undefined: the shards read the sources
  */
 async function reduceAll(
   plan: PlannedTrainingSet,
   report: TrainingSetReport,
+  { overtaken, late }: { readonly overtaken: OvertakenRuns; readonly late: string[] },
 ): Promise<readonly (string | null)[] | undefined> {
   const { parts = 0, partsAlike = false } = plan;
   if (parts === 0) return undefined;
@@ -66,22 +77,31 @@ async function reduceAll(
     input: reference,
     step: (part, isAgain) => {
       const summary = `Read: part ${part + 1} of ${parts}${againText(isAgain)}`;
-      return staging.reduceTrainingPart.executeWithOptions({ summary }, [{ ...reference, part }]);
+      return staging.reduceTrainingPart.executeWithOptions({ summary }, [
+        { ...reference, part, ...againInput(isAgain) },
+      ]);
     },
     ended: () => report.show(partReduced),
+    late: ({ reducedLocation }) => void (reducedLocation !== null && late.push(reducedLocation)),
+    overtaken,
     areAlike: partsAlike,
   });
   return lists.map(({ reducedLocation }) => reducedLocation);
 }
 
-function listsOf(reduced: readonly (string | null)[] | undefined): { readonly reduced?: readonly string[] } {
-  return reduced === undefined ? {} : { reduced: reduced.flatMap((list) => list ?? []) };
+/** The lists that nobody reads after the commit. */
+function listsOf(
+  reduced: readonly (string | null)[] | undefined,
+  late: readonly string[],
+): { readonly reduced?: readonly string[] } {
+  return reduced === undefined ? {} : { reduced: [...reduced.flatMap((list) => list ?? []), ...late] };
 }
 
 function stageAll(
   plan: PlannedTrainingSet,
   reduced: readonly (string | null)[] | undefined,
   report: TrainingSetReport,
+  overtaken: OvertakenRuns,
 ): Promise<StagedTrainingShard[]> {
   const { shards } = plan;
   const input = { ...referenceTo(plan), ...(reduced === undefined ? {} : { reduced }) };
@@ -89,9 +109,10 @@ function stageAll(
     input,
     step: (shard, isAgain) => {
       const summary = `Retrieve: shard ${shard + 1} of ${shards}${againText(isAgain)}`;
-      return staging.stageTrainingShard.executeWithOptions({ summary }, [{ ...input, shard }]);
+      return staging.stageTrainingShard.executeWithOptions({ summary }, [{ ...input, shard, ...againInput(isAgain) }]);
     },
     ended: (staged) => report.show(shardStaged(staged)),
+    overtaken,
     hadRows: ({ rows }) => rows !== '0',
   });
 }
