@@ -365,6 +365,13 @@ export const ERROR_TABLE = {
     'No Temporal server can be reached or started.',
     'Set TEMPORAL_ADDRESS, or install the temporal command.',
   ),
+  TEMPORAL_REFUSED: entry(
+    8,
+    503,
+    false,
+    'The Temporal server refuses the client.',
+    'Check TEMPORAL_API_KEY, or temporal.apiKey and temporal.tls, and what they may do in the namespace.',
+  ),
   DEPLOYMENT_NOT_CURRENT: entry(
     8,
     503,

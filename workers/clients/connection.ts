@@ -31,7 +31,7 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @throws `TEMPORAL_UNAVAILABLE` if the server does not answer within 10 s; `CONFIG_INVALID` if it refuses the client; `CANCELLED` */
+/** @throws `TEMPORAL_UNAVAILABLE` if the server does not answer within 10 s; `TEMPORAL_REFUSED` if it refuses the client; `CANCELLED` */
 export async function connectClient(
   settings: ServerSettings,
   { signal }: ConnectOptions = {},

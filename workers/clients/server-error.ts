@@ -47,7 +47,7 @@ function withoutNamespace({ address, namespace }: Place, cause: unknown): Morain
 
 function refused({ address, namespace }: Place, reason: string, cause: unknown): MoraineError {
   const message = `the Temporal server at ${address} refuses this client in the namespace ${JSON.stringify(namespace)}: ${reason}`;
-  return new MoraineError('CONFIG_INVALID', message, {
+  return new MoraineError('TEMPORAL_REFUSED', message, {
     details: { address, namespace },
     cause,
     remedy:
