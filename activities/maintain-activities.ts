@@ -1,33 +1,25 @@
-import { randomInt } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { type Client } from '@temporalio/client';
 import { requireChangeable } from '../catalogs/index.js';
-import { MoraineError } from '../errors/index.js';
 import {
   commitExpiry,
   deleteExpiredFiles,
   dryRunMaintenance,
-  planPolicyRuns,
-  policyFor,
   stageExpiry,
   sweepOrphans,
-  type TableState,
-  tableHealth,
   tidyManifests,
 } from '../maintenance/index.js';
-import { changeableTableNames, maintenanceDeps, type Project } from '../project/index.js';
-import { movedTo } from '../tables/index.js';
+import { maintenanceDeps, type Project } from '../project/index.js';
 import type { RequestedRun } from './contract.js';
 import type {
-  FailedPolicyStep,
   MaintainActivities,
   MaintainRequest,
   MaintainRequested,
   MaintainResult,
   MaintainRunInput,
-  PolicyPlan,
 } from './maintain-contract.js';
 import { maintenanceSettings, parseMaintainRequest, parseMaintainTablesRequest } from './maintain-request.js';
+import { planPolicy } from './plan-policy.js';
 import { requestTableName, tableRunId } from './request-table.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import { outcomeIfEnded, type RunPlace } from './start-run.js';
@@ -36,8 +28,6 @@ import { asActivity } from './step.js';
 /** The workflow's type, as a run of it. The code itself lives in the workflow sandbox, so only its name is used. */
 type MaintainRunWorkflow = (input: MaintainRunInput) => Promise<MaintainResult>;
 
-/** Tables of one plan at most, since it travels as one list. */
-const MAX_POLICY_TABLES = 2000;
 /** Names of unreadable manifests that a result carries at most. */
 const MAX_NAMES = 20;
 
@@ -58,10 +48,10 @@ export function createMaintainActivities(project: Project): MaintainActivities {
 
     planMaintain: (request) => asActivity(async ({ signal }) => countMaintain(project, request, signal)),
 
-    planPolicy: ({ request }) =>
+    planPolicy: ({ request, after, left }) =>
       asActivity(async ({ signal }) => {
         parseMaintainTablesRequest(request);
-        return planPolicy(project, signal);
+        return planPolicy(project, { after, left }, signal);
       }),
 
     planExpiry: (request) => asActivity(() => stageExpiry(deps, request.table, settingsOf(request).expiry)),
@@ -92,52 +82,6 @@ export function createMaintainActivities(project: Project): MaintainActivities {
 
 /** Checked here, too: a run takes requests from the web UI as well as from those who have checked theirs. */
 const settingsOf = (request: MaintainRequest) => maintenanceSettings(parseMaintainRequest(request));
-
-/**
- * The runs that the project's policy asks for now.
- * @param most of the tables that are looked at
- * @throws `INVALID_ARGUMENT` if there is no policy
- */
-export async function planPolicy(
-  project: Project,
-  signal: AbortSignal,
-  most: number = MAX_POLICY_TABLES,
-): Promise<PolicyPlan> {
-  const policies = project.config.maintenance;
-  if (policies.length === 0) {
-    throw new MoraineError('INVALID_ARGUMENT', 'moraine.yaml has no maintenance policy: add `maintenance` to it');
-  }
-  const named: string[] = [];
-  for await (const found of changeableTableNames(project)) {
-    signal.throwIfAborted();
-    const table = requestTableName(project, found);
-    if (policyFor(policies, table) !== undefined) named.push(table);
-  }
-  const states: TableState[] = [];
-  const failed: FailedPolicyStep[] = [];
-  for (const table of inTurn(named, most)) {
-    signal.throwIfAborted();
-    try {
-      const loaded = await project.loadTable(table);
-      // A table that has moved is kept in shape under its new name.
-      if (movedTo(loaded.metadata) !== null) continue;
-      states.push({ table, health: await tableHealth(loaded, BigInt(Date.now())) });
-    } catch (error) {
-      // One that is damaged keeps no other from its turn; where the storage is away, all of it is tried again.
-      if (!(error instanceof MoraineError) || error.retryable) throw error;
-      if (error.code === 'TABLE_NOT_FOUND') continue; // dropped meanwhile
-      failed.push({ table, step: 'health', message: `${error.code}: ${error.message}` });
-    }
-  }
-  return { budgets: policies.map(({ budgetBytes }) => budgetBytes), runs: planPolicyRuns(policies, states), failed };
-}
-
-/** All of them, or as many as there is room for from a random one on: no table waits for ever. */
-function inTurn(tables: readonly string[], most: number): readonly string[] {
-  if (tables.length <= most) return tables;
-  const first = randomInt(tables.length);
-  return [...tables.slice(first), ...tables.slice(0, first)].slice(0, most);
-}
 
 /**
  * A request whose table exists and can be read, under the name that its runs go by.

@@ -77,6 +77,8 @@ export interface MaintainTablesState {
   /** Runs that have not begun. */
   readonly runs: readonly PolicyRunInput[];
   readonly account: PolicyAccount;
+  /** As of {@link PolicyPlan}. */
+  readonly next?: string;
   readonly reported: MaintainTablesReported;
 }
 
@@ -108,6 +110,16 @@ export interface PolicyPlan {
   readonly runs: readonly PolicyRunInput[];
   /** Tables that cannot be read. */
   readonly failed: readonly FailedPolicyStep[];
+  /** The last of these tables, if there are others after it: they are the next plan's. */
+  readonly next?: string;
+}
+
+export interface PlanPolicyInput {
+  readonly request: unknown;
+  /** The last table of the plan before this one; absent: this is the first. */
+  readonly after?: string | undefined;
+  /** Bytes that are left of the budget of each policy. */
+  readonly left?: readonly number[] | undefined;
 }
 
 /** Work that a policy asks for on one table. */
@@ -164,11 +176,11 @@ export interface PlannedExpiry {
 
 export interface MaintainActivities {
   /**
-   * The work that the policies ask for, by table.
+   * The work that the policies ask for, on the next two thousand tables.
    *
    * @throws `INVALID_ARGUMENT` for an input that is not right, or a configuration without a policy
    */
-  planPolicy(input: { readonly request: unknown }): Promise<PolicyPlan>;
+  planPolicy(input: PlanPolicyInput): Promise<PolicyPlan>;
   /**
    * Checks a request and starts the run of its table, or hands it to the one in flight.
    *

@@ -1,4 +1,5 @@
 /** Maintenance by the policy of more tables than one history has room for. */
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AllActivities } from '../../activities/index.js';
@@ -6,7 +7,7 @@ import type { MaintainTablesInput, MaintainTablesResult } from '../../activities
 import { OwnTemporalServer } from '../support/own-temporal-server.js';
 import { plannedCompaction } from '../support/scripted-upkeep.js';
 import { temporaryFolder } from '../support/temp-folder.js';
-import { testClient, testWorker } from '../support/temporal.js';
+import { testClient, testSettings, testWorker } from '../support/temporal.js';
 import { scripted } from '../support/way.js';
 
 type MaintainTables = (input: MaintainTablesInput) => Promise<MaintainTablesResult>;
@@ -44,3 +45,37 @@ test('every table has its turn, and the budget is spent, over as many executions
   expect((await last.describe()).runId).not.toBe(handle.firstExecutionRunId);
   expect((await last.fetchHistory()).events?.length).toBeLessThan(100);
 }, 180_000);
+
+test('tables that one plan has no room for are in the next, and the budget goes on', async () => {
+  const settings = testSettings();
+  const asked: unknown[] = [];
+  const compact = { strategy: 'binpack', maxBytes: 6_000 };
+  const plans = [
+    { runs: ['demo.a', 'demo.b'], failed: [], next: 'demo.b' },
+    { runs: ['demo.c'], failed: [{ table: 'demo.d', step: 'health' as const, message: 'METADATA_CORRUPT: damaged' }] },
+  ];
+  const activities: AllActivities = {
+    ...scripted({}),
+    planPolicy: async ({ request, ...more }) => {
+      expect(request).toEqual({ policy: true });
+      asked.push(more);
+      const { runs = [], failed = [], ...rest } = plans[asked.length - 1] ?? {};
+      return { ...rest, failed, budgets: [20_000], runs: runs.map((table) => ({ table, policy: 0, compact })) };
+    },
+  };
+  await testWorker(settings, activities);
+  const { client } = await testClient(settings);
+  const handle = await client.workflow.start<MaintainTables>('maintainTables', {
+    ...{ workflowId: `upkeep-${randomUUID()}`, taskQueue: settings.taskQueue },
+    args: [{ policy: true }],
+  });
+  expect(await handle.result()).toEqual({
+    ...{ tables: 3, compacted: ['demo.a', 'demo.b', 'demo.c'], maintained: [] },
+    failed: plans[1]?.failed,
+  });
+  // Each compaction has read 5,000 bytes.
+  expect(asked).toEqual([{}, { after: 'demo.b', left: [10_000] }]);
+  expect((await handle.describe()).memo).toMatchObject({
+    progress: { step: 'done', tables: 3, tablesDone: 3, failed: 1 },
+  });
+}, 60_000);

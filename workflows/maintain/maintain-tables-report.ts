@@ -25,15 +25,17 @@ export function maintainTablesReport(reported?: MaintainTablesReported): Maintai
   });
 }
 
+/** Adds the work of one plan, of several where there are many tables. */
 export const planMade =
   (plan: PolicyPlan): Change<MaintainTablesReported> =>
   (state) => {
     const { tables, toCompact } = planNumbers(plan);
-    const { failed } = plan;
+    const { progress } = state;
+    const failed = [...state.failed, ...plan.failed];
     return {
       ...state,
-      progress: { ...state.progress, step: 'working', tables, failed: failed.length },
-      toCompact,
+      progress: { ...progress, step: 'working', tables: progress.tables + tables, failed: failed.length },
+      toCompact: state.toCompact + toCompact,
       failed,
     };
   };

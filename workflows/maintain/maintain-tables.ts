@@ -12,7 +12,9 @@ import type {
   MaintainTablesInput,
   MaintainTablesResult,
   MaintainTablesState,
+  PlanPolicyInput,
   PolicyAccount,
+  PolicyPlan,
   PolicyRunInput,
 } from '../../activities/maintain-contract.js';
 import { throwIfCancelled } from '../cancellation.js';
@@ -39,25 +41,32 @@ const MAX_MESSAGE_CHARS = 300;
 const GOES_ON = 'maintain-tables-goes-on';
 
 /**
- * Keeps the tables of the project in shape by the policy in `moraine.yaml`, one after the other, the neediest first: for a schedule. What
- * fails for one table keeps no other from its turn.
+ * Keeps the tables of the project in shape by the policy in `moraine.yaml`, one after the other, the neediest first (of each two thousand, where there
+ * are more): for a schedule. What fails for one table keeps no other from its turn.
  *
  * The input is `{"policy": true}`.
  */
 export async function maintainTables(input: MaintainTablesInput): Promise<MaintainTablesResult> {
   const before = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : input.goesOn;
   const report = maintainTablesReport(before?.reported);
-  const { runs, account } = before ?? (await planned(input, report));
-  const tables = new PolicyTables(report, account);
-  const goOn = (left: readonly PolicyRunInput[]): Promise<never> => {
+  const begun = before ?? (await firstPlan(input, report));
+  const tables = new PolicyTables(report, begun.account);
+  let { runs, next } = begun;
+  const goOn = (left: readonly PolicyRunInput[], following?: string): Promise<never> => {
     throwIfCancelled();
-    const goesOn = { runs: left, account: tables.account, reported: report.state };
+    const state = { runs: left, account: tables.account, reported: report.state };
+    const goesOn = { ...state, ...(following === undefined ? {} : { next: following }) };
     return continueAsNew<typeof maintainTables>({ ...input, goesOn });
   };
-  for (const [index, run] of runs.entries()) {
-    if (hasLongHistory()) await goOn(runs.slice(index));
-    await tables.work(run);
-    report.show(tableDone);
+  for (const _ of turns()) {
+    for (const [index, run] of runs.entries()) {
+      if (hasLongHistory()) await goOn(runs.slice(index), next);
+      await tables.work(run);
+      report.show(tableDone);
+    }
+    if (next === undefined) break;
+    const more = { request: { policy: true }, after: next, left: tables.account.left };
+    ({ runs, next } = await planned(more, report));
   }
   for (const _ of turns()) {
     if (!tables.hasUnfinished) break;
@@ -71,15 +80,18 @@ export async function maintainTables(input: MaintainTablesInput): Promise<Mainta
 /** Whether what is left is better done in a new history: a child takes some nine events. */
 const hasLongHistory = (): boolean => workflowInfo().continueAsNewSuggested && patched(GOES_ON);
 
-async function planned(
+async function firstPlan(
   input: MaintainTablesInput,
   report: MaintainTablesReport,
-): Promise<Pick<MaintainTablesState, 'runs' | 'account'>> {
-  const plan = await maintenance.planPolicy.executeWithOptions({ summary: 'Plan: health of every table' }, [
-    { request: ownInput(input) },
-  ]);
+): Promise<Pick<MaintainTablesState, 'runs' | 'account' | 'next'>> {
+  const { runs, budgets, next } = await planned({ request: ownInput(input) }, report);
+  return { runs, account: { left: budgets, unfinished: [] }, ...(next === undefined ? {} : { next }) };
+}
+
+async function planned(asked: PlanPolicyInput, report: MaintainTablesReport): Promise<PolicyPlan> {
+  const plan = await maintenance.planPolicy.executeWithOptions({ summary: 'Plan: health of every table' }, [asked]);
   report.save(planMade(plan), planNumbers(plan));
-  return { runs: plan.runs, account: { left: plan.budgets, unfinished: [] } };
+  return plan;
 }
 
 /** Works on tables one at a time, and keeps account of the budgets. */
