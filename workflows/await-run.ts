@@ -1,13 +1,13 @@
 import { condition, defineSignal, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { RequestedRun, RunOutcome } from '../activities/contract.js';
+import { lookWaitMs } from './look-wait.js';
 import { asFailure } from './run-outcome.js';
 import { runEnded } from './signals.js';
 import { turns } from './turns.js';
 import { runLink } from './ui-links.js';
 
 /** How long to wait for the run's own word before looking whether it was terminated. */
-const FIRST_LOOK_MS = 30_000;
-const LONGEST_LOOK_MS = 600_000;
+const LOOKS = { firstMs: 30_000, intervalMs: 600_000 };
 
 /** A run that an entry workflow has others do. */
 export interface AskedRun<Result> {
@@ -41,7 +41,7 @@ export async function awaitRun<Result>({ what = 'run', request, accept, look }: 
   know(run);
   setCurrentDetails(`Waiting for the ${what} ${runLink(run)}.`);
   for (const looks of turns()) {
-    if (await condition(() => told !== undefined, Math.min(FIRST_LOOK_MS * 2 ** looks, LONGEST_LOOK_MS))) break;
+    if (await condition(() => told !== undefined, lookWaitMs(looks, LOOKS))) break;
     const outcome = await look(run);
     if (outcome !== null) told = outcome;
     if (told !== undefined) break;

@@ -1,11 +1,11 @@
 import { ActivityFailure, ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
 import type { ParkedCommit } from '../activities/contract.js';
+import { lookWaitMs } from './look-wait.js';
 import { retryCommit } from './signals.js';
 import { turns } from './turns.js';
 
 /** How long a parked commit waits before it is looked for again by itself. */
-const FIRST_WAIT_MS = 15_000;
-const LONGEST_WAIT_MS = 300_000;
+const WAITS = { firstMs: 15_000, intervalMs: 300_000 };
 
 /**
  * Commits, and does not end before the outcome is known. When an activity has used up its attempts without an answer, the commit is
@@ -31,7 +31,7 @@ export async function commitUntilKnown<Committed>(
       if (parked === undefined) throw error;
       report.parked(parked);
       isAskedFor = false;
-      await condition(() => isAskedFor, Math.min(FIRST_WAIT_MS * 2 ** retries, LONGEST_WAIT_MS));
+      await condition(() => isAskedFor, lookWaitMs(retries, WAITS));
     }
   }
   // The compiler does not know that turns() never ends.
