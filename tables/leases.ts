@@ -91,9 +91,15 @@ export function activeLeases(metadata: TableMetadata, nowMs: bigint): readonly L
 
 /**
  * Takes a lease, or renews the one of the same id.
+ * @param keptUntilMs one of the same content that ends after this time is left as it is: somebody else has taken it
  * @throws MoraineError `INVALID_ARGUMENT` for one of more than a week; as `commitUpdates`
  */
-export async function takeLease(table: Table, lease: Lease, nowMs: bigint = BigInt(Date.now())): Promise<Table> {
+export async function takeLease(
+  table: Table,
+  lease: Lease,
+  nowMs: bigint = BigInt(Date.now()),
+  keptUntilMs?: bigint,
+): Promise<Table> {
   if (lease.expiresAtMs > nowMs + LONGEST_LEASE_MS) {
     throw new MoraineError(
       'INVALID_ARGUMENT',
@@ -101,8 +107,17 @@ export async function takeLease(table: Table, lease: Lease, nowMs: bigint = BigI
     );
   }
   const [name, value] = [LEASE_PREFIX + lease.id, stringifyJson(leaseToJson(lease))];
-  return commitProtection(table, ({ properties }) =>
-    properties.get(name) === value ? null : [{ action: 'set-properties', updates: new Map([[name, value]]) }],
+  const isTaken = ({ properties }: TableMetadata): boolean => {
+    const text = properties.get(name);
+    if (text === undefined || text === value || keptUntilMs === undefined) return text === value;
+    const taken = parsed(name, text, (json) => leaseFromJson(json, lease.id));
+    return (
+      taken.expiresAtMs > keptUntilMs &&
+      stringifyJson(leaseToJson({ ...taken, expiresAtMs: lease.expiresAtMs })) === value
+    );
+  };
+  return commitProtection(table, (base) =>
+    isTaken(base) ? null : [{ action: 'set-properties', updates: new Map([[name, value]]) }],
   );
 }
 

@@ -70,11 +70,12 @@ async function isLong({ io }: LeaseDeps, planLocation: string, longRunMs: number
   return Date.now() - modifiedMs >= longRunMs;
 }
 
-/** Half-way through its time a lease is taken anew; shards that run at once find it taken. */
+/** Half-way through its time a lease is taken anew; shards that run at once find it taken, also when they lose the race for it. */
 async function takeIfNeeded(table: Table, lease: Lease, nowMs: bigint): Promise<void> {
+  const keptUntilMs = nowMs + LEASE_MS / 2n;
   const taken = leasesOf(table.metadata).find(({ id }) => id === lease.id);
-  if (taken !== undefined && taken.expiresAtMs > nowMs + LEASE_MS / 2n) return;
-  await takeLease(table, lease, nowMs).catch(() => undefined);
+  if (taken !== undefined && taken.expiresAtMs > keptUntilMs) return;
+  await takeLease(table, lease, nowMs, keptUntilMs).catch(() => undefined);
 }
 
 /** The beginning of the names of all files that the run stages. */

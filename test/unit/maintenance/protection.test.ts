@@ -12,6 +12,7 @@ import {
   commitOverwrite,
   LEASE_PREFIX,
   type Lease,
+  leasesOf,
   planFiles,
   releaseLease,
   selectSnapshot,
@@ -307,6 +308,28 @@ test('the snapshot of a dataset that holds its rows stays, until the dataset is 
   await moraine.deleteRows('moraine.datasets', "name = 'labels'");
   await maintainOnce(deps, 'demo.labels', EVERYTHING_OLD);
   expect(await ids()).toEqual([emptied]);
+});
+
+test('a lease that another shard of the run has taken since the table was read is left as it is, unless half of its time has passed', async () => {
+  const lab = await MaintenanceLab.open();
+  await lab.create('ns.t');
+  const read = await lab.load('ns.t');
+  const [nowMs, hourMs] = [BigInt(Date.now()), BigInt(HOUR_MS)];
+  const until = (expiresAtMs: bigint): Lease => ({
+    ...{ id: 'r1', kind: 'materialize', snapshotIds: [1n], filePrefixes: ['r1-'] },
+    expiresAtMs,
+  });
+  const take = (lease: Lease, keptUntilMs?: bigint) => takeLease(read, lease, nowMs, keptUntilMs);
+  const first = await take(until(nowMs + hourMs), nowMs + hourMs / 2n);
+  const second = await take(until(nowMs + hourMs + 9n), nowMs + hourMs / 2n);
+  expect(second.metadataLocation).toBe(first.metadataLocation);
+  const endOf = ({ metadata }: Table) => leasesOf(metadata).map(({ expiresAtMs }) => expiresAtMs - nowMs);
+  expect(endOf(await take(until(nowMs + hourMs + 9n), nowMs + hourMs))).toEqual([hourMs + 9n]);
+  // One of other snapshots does not stand for this one.
+  const other = { ...until(nowMs + hourMs), snapshotIds: [2n] };
+  expect(leasesOf((await take(other, nowMs)).metadata)).toEqual([other]);
+  // Who says nothing of it replaces the lease, also by one that ends sooner.
+  expect(endOf(await take({ ...other, expiresAtMs: nowMs + 1n }))).toEqual([1n]);
 });
 
 test('a dry run says of every file why it stays or goes', async () => {
