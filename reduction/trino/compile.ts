@@ -1,11 +1,12 @@
 /** Reductions as Trino's SQL. Keys are compared for equality and times for order, alone; values pass through. */
 import { parseTableName, trinoLiteral, trinoQuoted } from '../../catalogs/index.js';
 import { MoraineError } from '../../errors/index.js';
-import { currentSchema, type Schema, snapshotById } from '../../iceberg/index.js';
+import { currentSchema, type Schema, sameType, snapshotById } from '../../iceberg/index.js';
 import {
   type LatestReduction,
   namedColumns,
   type PointInTimeReduction,
+  type ReducedColumn,
   type ReducedColumns,
   type ReducedRead,
   type ReducedSource,
@@ -31,8 +32,8 @@ export interface TrinoTables {
 /** Files that a read names, so that Trino opens no others; of more, all are opened and the join leaves rows out. */
 const MAX_LISTED_FILES = 200;
 
-/** Reads of a statement, each of which is two stages of a query or more. Trino refuses more than 150 (`query.max-stage-count`). */
-const MAX_READS = 32;
+/** Reads of a statement, each of which is a stage of a query; what joins and ranks those of each group are a few more. Trino refuses more than 150 (`query.max-stage-count`). */
+const MAX_READS = 100;
 
 /** Characters of the reads of a statement. Trino refuses a million (`query.max-length`). */
 const MAX_CHARS = 800_000;
@@ -75,10 +76,10 @@ interface SelectedRead {
 function latestSql({ source, columns, groups }: LatestReduction, tables: TrinoTables): readonly string[] {
   const selected = groups
     .flatMap((of) => of.reads.map((read) => ({ of, read })))
-    .map(({ of, read }, number) => ({ of, rows: sourceRowsSql(source, columns, read, number, tables) }));
+    .map(({ of, read }, number) => ({ of, rows: readSql(source, columns, { ...read, number }, tables) }));
   return batchesOf(selected).map((batch) => {
     const asked = groups.filter((group) => batch.some(({ of }) => of === group));
-    return asked.map((group) => groupSql(columns, group, batch)).join('\nUNION ALL\n');
+    return asked.map((group) => groupSql(columns, group, batch, tables)).join('\nUNION ALL\n');
   });
 }
 
@@ -99,11 +100,16 @@ function batchesOf(reads: readonly SelectedRead[]): readonly (readonly SelectedR
   return batches;
 }
 
-function groupSql(columns: ReducedColumns, group: ReductionGroup, batch: readonly SelectedRead[]): string {
+function groupSql(
+  columns: ReducedColumns,
+  group: ReductionGroup,
+  batch: readonly SelectedRead[],
+  tables: TrinoTables,
+): string {
   const rows = batch.filter(({ of }) => of === group).map((read) => read.rows);
   const entity = keysOf(columns);
   const place = group.keep === 'newest' ? entity : [...entity, 't'];
-  const ranked = rankSql(`(${rows.join('\nUNION ALL\n')})`, place, newestFirst(columns, group.keep === 'all'));
+  const ranked = rankSql(`(${sequencedSql(columns, rows, tables)})`, place, newestFirst(columns, group.keep === 'all'));
   return `SELECT ${group.group} AS g, ${outputs(columns).join(', ')} FROM (${ranked}) WHERE place = 1`;
 }
 
@@ -114,7 +120,8 @@ function groupSql(columns: ReducedColumns, group: ReductionGroup, batch: readonl
 function pointInTimeSql(reduction: PointInTimeReduction, tables: TrinoTables): string {
   const { columns } = reduction;
   // They are in the statement twice.
-  const rows = sourceRowsSql(reduction.source, columns, reduction.read, 0, tables, MAX_CHARS / 2);
+  const read = readSql(reduction.source, columns, { ...reduction.read, number: 0 }, tables, MAX_CHARS / 2);
+  const rows = sequencedSql(columns, [read], tables);
   const keys = keysOf(columns);
   const moment = reduction.knownAsOf ? [...keys, 't', 'c', 'seq'] : [...keys, 't'];
   const winners = reduction.knownAsOf ? knownWinnersSql(reduction, rows, tables) : winnersSql(reduction, rows, tables);
@@ -151,22 +158,33 @@ function knownWinnersSql({ columns, hasTtl }: PointInTimeReduction, rows: string
   return `SELECT * FROM (${rankSql(`(${pairs})`, ['r'], newestFirst(columns, false))}) WHERE place = 1`;
 }
 
+/** Rows of reads with the sequence number of the file of each: in one join, since each join is a stage of the query or two. */
+function sequencedSql(columns: ReducedColumns, reads: readonly string[], { files }: TrinoTables): string {
+  const names = namedColumns(columns).map(([name]) => `u.${name}`);
+  const rows = reads.join('\nUNION ALL\n');
+  return `SELECT ${names.join(', ')}, f.seq AS seq FROM (${rows}) AS u JOIN ${files} AS f ON f.path = u.path AND f.r = u.r`;
+}
+
 /**
- * The rows of a read with the sequence number of the file of each. Rows without an entity or a time are of no use.
+ * The rows of a read with the file of each, `path`, and the number of the read, `r`. Rows without an entity or a time are of no use.
  * @param maxChars files are not named where the text would be longer
  */
-function sourceRowsSql(
+function readSql(
   { table }: ReducedSource,
   columns: ReducedColumns,
-  read: ReducedRead,
-  number: number,
+  read: ReducedRead & { readonly number: number },
   tables: TrinoTables,
   maxChars = MAX_CHARS,
 ): string {
   const { metadata } = table;
   const current = currentSchema(metadata);
   const schema = schemaAt(table, read.snapshotId);
-  const named = namedColumns(columns).map(([name, column]) => [name, columnSql(column, schema, current, 's')] as const);
+  const named = namedColumns(columns).map(([name, column]) => {
+    const value = columnSql(column, schema, current, 's');
+    // Other columns are in no filter of this kind: times have one type, and features are in none.
+    const isFiltered = columns.joinKeys.includes(column);
+    return [name, isFiltered && isPromotedSince(column, schema, current) ? hiddenSql(value) : value] as const;
+  });
   const sql = new Map(named);
   const needed = [...keysOf(columns), 't'].map((name) => `${sql.get(name)} IS NOT NULL`);
   const time = columns.timestamp.type;
@@ -175,16 +193,26 @@ function sourceRowsSql(
     ...(read.endUs === null ? [] : [`${sql.get('t')} < ${momentSql(time, read.endUs)}`]),
   ];
   const rows = [
-    `SELECT ${named.map(([name, value]) => `${value} AS ${name}`).join(', ')}, f.seq AS seq`,
+    // The path as an expression: Trino 476 fails on a filter that it derives from the join for the hidden column itself.
+    `SELECT ${named.map(([name, value]) => `${value} AS ${name}`).join(', ')}, s."$path" || '' AS path, ${read.number} AS r`,
     `FROM ${tables.source} FOR VERSION AS OF ${read.snapshotId} AS s`,
-    // Compared as an expression: Trino 476 fails on a filter that it derives from the join for the hidden column itself.
-    `JOIN ${tables.files} AS f ON f.path = s."$path" || '' AND f.r = ${number}`,
     `WHERE ${[...needed, ...interval].join(' AND ')}`,
   ].join(' ');
   if (read.files.length > MAX_LISTED_FILES) return rows;
   const listed = `${rows} AND s."$path" IN (${read.files.map(({ path }) => trinoLiteral(path)).join(', ')})`;
   return listed.length <= maxChars ? listed : rows;
 }
+
+function isPromotedSince({ sourceFieldId }: ReducedColumn, schema: Schema, current: Schema): boolean {
+  const [then, now] = [schema, current].map(({ fields }) => fields.find(({ id }) => id === sourceFieldId)?.type);
+  return then !== undefined && now !== undefined && !sameType(then, now);
+}
+
+/**
+ * A value that Trino does not know for that of a column. From a filter on a column, be it one that it derives from a join, it looks at the bounds of
+ * files; for a column that was `int` at the state that is read and is `long` now, Trino 476 fails on them (`Error processing metadata`).
+ */
+const hiddenSql = (value: string): string => `element_at(ARRAY[${value}], 1)`;
 
 /** The schema that Trino shows of a snapshot. */
 function schemaAt({ metadata }: ReducedSource['table'], snapshotId: bigint): Schema {
