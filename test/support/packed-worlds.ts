@@ -53,9 +53,9 @@ const STEPS = [
   [3, 'delete'],
   [1.5, 'schema'],
   [1, 'spec'],
+  [1, 'compact'],
 ] as const;
-/** Compactions are asked for. */
-export type PackedStep = (typeof STEPS)[number][1] | 'compact';
+export type PackedStep = (typeof STEPS)[number][1];
 
 /** Rows of a table of packed worlds. */
 export class PackedWorlds {
