@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { planPolicy } from '../../../activities/plan-policy.js';
-import { createTable } from '../../../client/create-table.js';
 import { ensureNamespace } from '../../../catalogs/index.js';
+import { createTable } from '../../../client/create-table.js';
 import type { DataFile } from '../../../iceberg/index.js';
 import { openProject } from '../../../project/index.js';
 import { commitAppend, loadTable } from '../../../tables/index.js';
