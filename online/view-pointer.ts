@@ -67,11 +67,14 @@ export class ViewPointer {
   }
 
   /**
-   * A state that was the table's at most so long ago and has the wanted snapshot: the one that is served, or a newer one of which not all is decoded yet.
+   * A state that was the table's at most so long ago and has the wanted snapshot: the one that is served, or a newer one of which not all is decoded yet. Of
+   * those the one that is being prepared comes first: what a read needs of it is decoded once, and its parts are not overtaken by the next commit.
    * @param nowUs the time that is read; undefined: the present
    */
   fresh(maxStalenessMs: number, wanted: SnapshotName | undefined, nowUs: bigint | undefined): OnlineView | undefined {
-    const known = [this.#served, this.#newest];
+    const next = this.#next;
+    const prepared = next === undefined ? undefined : { value: next, atMs: this.#seenAtMs.get(next) ?? 0 };
+    const known = [this.#served, prepared, this.#newest];
     return known.find((state) => {
       if (state === undefined || performance.now() - state.atMs > maxStalenessMs || !state.value.answersAt(nowUs))
         return false;

@@ -57,6 +57,8 @@ export class PartLoader {
   #isScheduled = false;
   /** Whether a batch runs for which no read waits: another one would leave no statement for those that do. */
   #isPreparing = false;
+  /** Whether parts that are only prepared have the next turn, if some wait: reads of states that come one after the other would keep them waiting without end. */
+  #isTurnOfPrepared = false;
 
   constructor(engine: Engine, cache: PartCache, queue: StatementQueue, partRows = MAX_PART_ROWS) {
     this.partRows = partRows;
@@ -138,8 +140,11 @@ export class PartLoader {
 
   /** Loads that one statement can do, of one snapshot. */
   #takeBatch(): readonly Load[] {
-    const [first, ...others] = [...this.#waiting].sort((a, b) => Number(b.isAskedFor) - Number(a.isAskedFor));
+    const isPreparedFirst = this.#isTurnOfPrepared && !this.#isPreparing;
+    const placeOf = ({ isAskedFor }: Load): number => (isAskedFor === isPreparedFirst ? 1 : 0);
+    const [first, ...others] = [...this.#waiting].sort((a, b) => placeOf(a) - placeOf(b));
     if (first === undefined) return [];
+    this.#isTurnOfPrepared = first.isAskedFor;
     const batch = [first];
     let rows = rowsOf(first.slot);
     const files = new Set(filesOf(first.slot));
