@@ -1,8 +1,8 @@
 /** Dropping a table by name. */
 import { formatTableName, parseTableName } from '../catalogs/index.js';
-import { MoraineError } from '../errors/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type DroppedFiles, purgeTable } from '../maintenance/index.js';
-import { maintenanceDeps, type Project } from '../project/index.js';
+import { hasTablesOfOthers, maintenanceDeps, type Project } from '../project/index.js';
 
 export interface DropTableOptions {
   /** Delete the table's files, too. */
@@ -11,7 +11,8 @@ export interface DropTableOptions {
 
 /**
  * Drops a table: its name goes, and its files only if asked to. Null where the files stay.
- * @throws `INVALID_ARGUMENT` for the registry and for a table that definitions name; `TABLE_NOT_FOUND`; and as {@link purgeTable}
+ * @throws `INVALID_ARGUMENT` for the registry and for a table that definitions name; `TABLE_NOT_FOUND`; `LOCATION_REFUSED` for a table of others in a
+ * shared catalog; retryable failures to read it; and as {@link purgeTable}
  */
 export async function dropTable(
   project: Project,
@@ -20,8 +21,15 @@ export async function dropTable(
 ): Promise<DroppedFiles | null> {
   await refuseUsed(project, name);
   if (purge) return await purgeTable(maintenanceDeps(project), await project.loadTable(name));
-  // It may be in the way of others because it cannot be loaded any more.
   const { catalog, identifier } = await project.resolveTable(name);
+  const config = project.config.catalogs.get(catalog.name);
+  try {
+    await project.loadTable(name);
+  } catch (error) {
+    // It may be in the way of others because it cannot be loaded any more. One that is elsewhere is not this project's.
+    const isOfOthers = isMoraineError(error, 'LOCATION_REFUSED') && config !== undefined && hasTablesOfOthers(config);
+    if (!isMoraineError(error) || error.retryable || error.code === 'TABLE_NOT_FOUND' || isOfOthers) throw error;
+  }
   await catalog.dropTable(identifier);
   return null;
 }

@@ -1,4 +1,5 @@
 /** Dependencies of maintenance. */
+import type { Catalog } from '../catalogs/index.js';
 import type { RegistryState, SavedDataset } from '../features/index.js';
 import type { Table } from '../tables/index.js';
 
@@ -16,6 +17,8 @@ export interface MaintenanceDeps {
   loadTable(name: string): Promise<Table>;
   /** Every table of every configured catalog, and of catalogs of other names in the same databases. */
   tables(): AsyncIterable<Table>;
+  /** Whether commands can name the tables of a catalog: those of other names in the same database have no name here. */
+  isConfigured(catalog: Pick<Catalog, 'id' | 'name'>): Promise<boolean>;
   /** Places that no table's folder may hold: storage roots, the project and what belongs to it. */
   guardedPlaces(): Promise<readonly GuardedPlace[]>;
   registry(): Promise<RegistryState>;

@@ -26,7 +26,7 @@ export interface DroppedFiles {
  *   deleted, and the name may be gone
  */
 export async function purgeTable(
-  deps: Pick<MaintenanceDeps, 'tables' | 'datasets' | 'guardedPlaces'>,
+  deps: Pick<MaintenanceDeps, 'tables' | 'datasets' | 'isConfigured' | 'guardedPlaces'>,
   table: Table,
 ): Promise<DroppedFiles> {
   const catalog = requireCatalog(table);

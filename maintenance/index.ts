@@ -51,3 +51,4 @@ export {
   sweepOrphans,
 } from './sweep/orphans.js';
 export type { FileVerdict } from './sweep/sweep.js';
+export { dropRemedy } from './table-name.js';

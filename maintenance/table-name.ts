@@ -11,3 +11,7 @@ export function tableName({ identifier, catalog }: Table): string {
 export function isSame(a: Table, b: Table): boolean {
   return a.catalog?.id === b.catalog?.id && tableName(a) === tableName(b);
 }
+
+/** What helps where a table of a configured catalog cannot be read, and trying again does not. To be added to a message. */
+export const dropRemedy = (name: string): string =>
+  ` Restore what it lacks; or, if nobody needs it, drop its name, which leaves its files: moraine table drop ${name}.`;

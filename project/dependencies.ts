@@ -10,7 +10,13 @@ import {
 import type { CatalogConfig } from '../config/index.js';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { DatasetRegistry, type HistoricalDeps, objectKey, type SaveDeps } from '../features/index.js';
-import type { CompactDeps, GuardedPlace, MaintenanceDeps, MoveDeps } from '../maintenance/index.js';
+import {
+  type CompactDeps,
+  dropRemedy,
+  type GuardedPlace,
+  type MaintenanceDeps,
+  type MoveDeps,
+} from '../maintenance/index.js';
 import type { MaterializationDeps } from '../materialization/index.js';
 import { namesBuckets } from '../storage/index.js';
 import { findTable, loadTable, type Table } from '../tables/index.js';
@@ -24,6 +30,8 @@ export function maintenanceDeps(project: Project): MaintenanceDeps {
   return {
     loadTable: (name) => project.loadTable(name),
     tables: () => allTables(project),
+    isConfigured: async (catalog) =>
+      project.config.catalogs.has(catalog.name) && (await project.catalog(catalog.name)).id === catalog.id,
     guardedPlaces: async () => guardedPlaces(project),
     registry: async () => (await project.registry()).read(),
     datasets: async () => (await datasetDeps(project)).datasets.list(),
@@ -80,12 +88,16 @@ async function* allTables(project: Project, consequence = 'Nothing is deleted'):
       return opened;
     });
     seen.add(catalog.id);
-    yield* tablesOf(catalog, project.io, consequence, hasTablesOfOthers(config) ? ['LOCATION_REFUSED'] : []);
+    yield* tablesOf(catalog, project.io, {
+      consequence,
+      elsewhere: hasTablesOfOthers(config) ? ['LOCATION_REFUSED'] : [],
+      isConfigured: true,
+    });
   }
   for (const sibling of siblings) {
     if (seen.has(sibling.id)) continue;
     seen.add(sibling.id);
-    yield* tablesOf(sibling, project.io, consequence, ['LOCATION_REFUSED']);
+    yield* tablesOf(sibling, project.io, { consequence, elsewhere: ['LOCATION_REFUSED'], isConfigured: false });
   }
 }
 
@@ -100,15 +112,19 @@ async function answered<T>(name: string, consequence: string, ask: () => Promise
   }
 }
 
-/**
- * @param consequence of a table that cannot be read, for people
- * @param elsewhere codes of tables that cannot be opened, and need not be: their files are in other places
- */
+interface UnreadTables {
+  /** Of a table that cannot be read, for people. */
+  readonly consequence: string;
+  /** Codes of tables that cannot be opened, and need not be: their files are in other places. */
+  readonly elsewhere: readonly ErrorCode[];
+  /** Whether commands can name the tables. */
+  readonly isConfigured: boolean;
+}
+
 async function* tablesOf(
   catalog: Catalog,
   io: Project['io'],
-  consequence: string,
-  elsewhere: readonly ErrorCode[] = [],
+  { consequence, elsewhere, isConfigured }: UnreadTables,
 ): AsyncGenerator<Table> {
   for (const identifier of await answered(catalog.name, consequence, () => listed(catalog))) {
     try {
@@ -116,10 +132,10 @@ async function* tablesOf(
     } catch (error) {
       if (isMoraineError(error, 'TABLE_NOT_FOUND', ...elsewhere)) continue; // dropped meanwhile, for one
       const name = formatTableName(identifier, catalog.name);
-      const reason = error instanceof Error ? error.message : String(error);
-      const remedy = `Restore what it lacks; or, if nobody needs it, drop its name, which leaves its files: moraine table drop ${name}.`;
-      const message = `${consequence} while table ${name} cannot be read: ${reason} ${remedy}`;
-      throw isMoraineError(error) ? new MoraineError(error.code, message, { cause: error }) : error;
+      if (!isMoraineError(error)) throw error;
+      const remedy = isConfigured && !error.retryable ? dropRemedy(name) : '';
+      const message = `${consequence} while table ${name} cannot be read: ${error.message}${remedy}`;
+      throw new MoraineError(error.code, message, { cause: error });
     }
   }
 }

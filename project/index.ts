@@ -4,6 +4,7 @@ export {
   changeableTableNames,
   compactDeps,
   datasetDeps,
+  hasTablesOfOthers,
   maintenanceDeps,
   materializationDeps,
   moveDeps,

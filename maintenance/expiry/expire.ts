@@ -169,7 +169,7 @@ function logShortener(settings: ExpirySettings): (base: TableMetadata) => readon
  *   cannot be compared; `FOLDER_SHARED`; nothing is deleted then
  */
 export async function deleteExpiredFiles(
-  deps: Pick<MaintenanceDeps, 'loadTable' | 'tables' | 'datasets' | 'guardedPlaces'>,
+  deps: Pick<MaintenanceDeps, 'loadTable' | 'tables' | 'datasets' | 'isConfigured' | 'guardedPlaces'>,
   name: string,
   planLocation: string,
   signal?: AbortSignal,
@@ -215,7 +215,7 @@ export interface ExpiredFile {
  * @param onUnreadable told of manifests and lists of expired snapshots that cannot be read: the files that they list are not given
  */
 export async function filesOnlyIn(
-  deps: Pick<MaintenanceDeps, 'tables' | 'datasets' | 'guardedPlaces'>,
+  deps: Pick<MaintenanceDeps, 'tables' | 'datasets' | 'isConfigured' | 'guardedPlaces'>,
   table: Table,
   { expired, statistics }: ExpiredContent,
   onUnreadable: (location: string) => void,

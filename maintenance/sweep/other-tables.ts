@@ -2,7 +2,7 @@
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { Table } from '../../tables/index.js';
 import type { MaintenanceDeps } from '../deps.js';
-import { isSame, tableName } from '../table-name.js';
+import { dropRemedy, isSame, tableName } from '../table-name.js';
 import { type CanonicalPaths, prefixMismatch } from './canonical-paths.js';
 import { filesOfTable } from './table-files.js';
 
@@ -13,7 +13,7 @@ import { filesOfTable } from './table-files.js';
  */
 export async function keepFilesOfOthers(
   table: Table,
-  { tables, datasets }: Pick<MaintenanceDeps, 'tables' | 'datasets'>,
+  { tables, datasets, isConfigured }: Pick<MaintenanceDeps, 'tables' | 'datasets' | 'isConfigured'>,
   paths: CanonicalPaths,
   keep: (path: string, reason: string) => void,
 ): Promise<void> {
@@ -29,7 +29,7 @@ export async function keepFilesOfOthers(
         for (const path of await comparable(paths, location)) keep(path, reason);
       }
     } catch (error) {
-      throw unreadable(other, error);
+      throw unreadable(other, error, other.catalog !== undefined && (await isConfigured(other.catalog)));
     }
   }
 }
@@ -44,12 +44,12 @@ async function comparable(paths: CanonicalPaths, location: string): Promise<read
   }
 }
 
-function unreadable(table: Table, cause: unknown): MoraineError {
+function unreadable(table: Table, cause: unknown, hasName: boolean): MoraineError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const code = isMoraineError(cause) ? cause.code : 'INTERNAL';
   const name = tableName(table);
-  const remedy = `Restore what it lacks; or, if nobody needs it, drop its name, which leaves its files: moraine table drop ${name}.`;
-  const message = `Nothing is deleted while it is not known which files table ${name} has: ${reason} ${remedy}`;
+  const remedy = hasName && isMoraineError(cause) && !cause.retryable ? dropRemedy(name) : '';
+  const message = `Nothing is deleted while it is not known which files table ${name} has: ${reason}${remedy}`;
   return new MoraineError(code, message, { cause });
 }
 

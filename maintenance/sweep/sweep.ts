@@ -53,7 +53,7 @@ export interface FileVerdict {
   readonly reason: string;
 }
 
-type SweepDeps = Pick<MaintenanceDeps, 'loadTable' | 'tables' | 'datasets' | 'guardedPlaces'>;
+type SweepDeps = Pick<MaintenanceDeps, 'loadTable' | 'tables' | 'datasets' | 'isConfigured' | 'guardedPlaces'>;
 
 /** One sweep of one table. */
 export class Sweep {

@@ -137,6 +137,7 @@ function depsOf(
         formerNames: new Map(),
       }),
     onlineTable: () => Promise.resolve(null),
+    isConfigured: () => Promise.resolve(true),
     guardedPlaces: () => Promise.resolve([]),
     datasets: () => Promise.resolve([]),
     nowMs: () => BigInt(client.worker.clock.nowMs()),

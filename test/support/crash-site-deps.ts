@@ -26,6 +26,7 @@ export function maintenanceDepsAt(site: CrashSite, table: string): MaintenanceDe
     registry: () =>
       Promise.resolve({ snapshotId: null, definitions: none, versions: new Map(), formerNames: new Map() }),
     onlineTable: () => Promise.resolve(null),
+    isConfigured: () => Promise.resolve(true),
     guardedPlaces: () => Promise.resolve([]),
     datasets: () => Promise.resolve([]),
     nowMs: () => BigInt(Date.now()),

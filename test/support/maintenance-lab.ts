@@ -169,6 +169,7 @@ export function maintenanceDepsOf(
       formerNames: new Map(),
     }),
     onlineTable: async () => null,
+    isConfigured: async () => true,
     guardedPlaces: async () => [],
     datasets: async () => [],
     nowMs: () => BigInt(Date.now()),

@@ -1,11 +1,11 @@
 /** Dropping tables, and which files go with them. */
 import { existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { dropTable } from '../../../client/index.js';
 import { MoraineError } from '../../../errors/index.js';
 import { purgeTable } from '../../../maintenance/index.js';
-import { maintenanceDeps } from '../../../project/index.js';
+import { maintenanceDeps, openProject } from '../../../project/index.js';
 import { commitAppend, commitOverwrite } from '../../../tables/index.js';
 import { failureOf } from '../../support/error-code.js';
 import { dataFile } from '../../support/maintenance-lab.js';
@@ -116,6 +116,73 @@ test('nor is one purged while the manifests of another are missing', async () =>
     /^Nothing is deleted while it is not known which files table \S+ has: .* drop its name, which leaves its files: moraine table drop \S+\.$/,
   );
   expect(await catalog.tableExists(COPIES)).toBe(true);
+});
+
+test.each([
+  ['one of others in Glue', 'LOCATION_REFUSED', 'glue', false],
+  ['one that another machine made for this catalog', 'LOCATION_REFUSED', 'sql', true],
+  ['one whose metadata is damaged', 'METADATA_CORRUPT', 'glue', true],
+  ['one while the store is away', 'STORAGE_UNAVAILABLE', 'sql', false],
+] as const)(
+  'the name goes of a table that cannot be loaded, if that will stay so: %s',
+  async (_what, code, type, goes) => {
+    const { small, catalog } = await withCopies();
+    const { config } = small.project;
+    const catalogs = new Map([
+      ['local', { ...config.catalogs.get('local'), type }],
+    ]) as unknown as typeof config.catalogs;
+    const loadTable = () => Promise.reject(new MoraineError(code, 'It cannot be loaded.'));
+    const dropped = dropTable({ ...small.project, config: { ...config, catalogs }, loadTable }, NAME);
+    expect(await dropped.catch((error: unknown) => (error as MoraineError).code)).toBe(goes ? null : code);
+    expect(await catalog.tableExists(COPIES)).toBe(!goes);
+  },
+);
+
+test('to drop a name is no advice where trying again helps, or where commands have no name for the table', async () => {
+  const { small, load } = await withCopies();
+  const table = await load();
+  const { project } = small;
+  const source = await small.source();
+  const io = new Proxy(source.io, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return name === 'read'
+        ? () => Promise.reject(new MoraineError('STORAGE_UNAVAILABLE', 'Slow down.'))
+        : (member as () => unknown).bind(target);
+    },
+  });
+  const away = {
+    ...maintenanceDeps(project),
+    tables: async function* () {
+      yield { ...source, io };
+    },
+  };
+  const throttled = await failureOf(purgeTable(away, table));
+  expect([throttled.code, throttled.message]).toEqual([
+    'STORAGE_UNAVAILABLE',
+    expect.stringMatching(/ cannot be read: Slow down\.$/),
+  ]);
+
+  unlinkSync(source.metadataLocation);
+  const sibling = await openProject({
+    cwd: small.folder,
+    config: { catalogs: { other: { uri: 'catalog.db', warehouse: 'warehouse' } } },
+  });
+  onTestFinished(() => sibling.close());
+  const other = await sibling.catalog();
+  await other.createNamespace(['demo']);
+  const mine = await other.createTable(
+    { namespace: ['demo'], name: 'mine' },
+    { schema: table.metadata.schemas[0] ?? expect.unreachable() },
+  );
+  await expect(sibling.loadTable('demo.mine')).resolves.toMatchObject({ metadataLocation: mine.metadataLocation });
+  const { code, message } = await failureOf(dropTable(sibling, 'demo.mine', { purge: true }));
+  expect([code, message]).toEqual([
+    'FILE_NOT_FOUND',
+    expect.stringContaining('while table local/demo.readings cannot'),
+  ]);
+  expect(message).not.toContain('moraine table drop');
 });
 
 test('a table whose folder another name claims, or whose files must stay, is not purged', async () => {
