@@ -1,4 +1,5 @@
 /** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
+import dns, { type LookupAddress } from 'node:dns';
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import { logDeps, SourceWriter } from '../client/index.js';
@@ -202,11 +203,17 @@ function requireKeysOrLoopback(host: string, { keyFile }: ServerConfig): void {
 }
 
 /** At both addresses of `localhost` Fastify would listen with two servers, of which it tells the one: its end and its certificate would be those of one alone. */
-const addressOf = (host: string): string => (/^localhost$/i.test(host) ? '127.0.0.1' : host);
+async function addressOf(host: string): Promise<string> {
+  if (!/^localhost$/i.test(host)) return host;
+  const found = await new Promise<readonly LookupAddress[]>((resolve, reject) =>
+    dns.lookup(host, { all: true }, (error, addresses) => (error === null ? resolve(addresses) : reject(error))),
+  );
+  return (found.find(({ family }) => family === 4) ?? found[0])?.address ?? host;
+}
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
   try {
-    await app.listen({ host: addressOf(host), port });
+    await app.listen({ host: await addressOf(host), port });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new MoraineError('INVALID_ARGUMENT', `The service cannot listen at ${host}:${port}: ${reason}.`, {

@@ -1,5 +1,6 @@
 /** Pages and paths of the service as programs ask for them; what people see of them is tested in Chromium. */
-import dns from 'node:dns';
+import dns, { type LookupAddress } from 'node:dns';
+import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createApiKey, startService } from '../../../service/index.js';
 import { timeOf } from '../../../service/pages/parts.js';
@@ -142,28 +143,40 @@ describe('times beyond the years of a Date', () => {
   });
 });
 
-it('listens at one address of localhost, which its certificate and its end are for', async () => {
-  const both = [
-    { address: '127.0.0.1', family: 4 },
-    { address: '::1', family: 6 },
-  ];
+/** Has the resolver say where localhost is, for as long as a service starts. */
+async function startAtLocalhost(addresses: readonly LookupAddress[]) {
   const lookup = (host: string, ...rest: readonly unknown[]): void => {
     const done = rest.at(-1) as (error: null, ...found: readonly unknown[]) => void;
-    if ((rest[0] as { readonly all?: boolean }).all === true) done(null, both);
-    else done(null, host === 'localhost' ? '127.0.0.1' : host, host === '::1' ? 6 : 4);
+    const [first] = addresses;
+    if ((rest[0] as { readonly all?: boolean }).all === true) done(null, addresses);
+    else if (host === 'localhost') done(null, first?.address, first?.family);
+    else done(null, host, host === '::1' ? 6 : 4);
   };
   const spy = vi.spyOn(dns, 'lookup').mockImplementation(lookup);
-  const started = await startService({
-    project: service.moraine.project,
-    version: '',
-    host: 'localhost',
-    port: 0,
-    log: { write: () => undefined },
-  });
+  onTestFinished(() => spy.mockRestore());
+  const { project } = service.moraine;
+  const log = { write: () => undefined };
+  const started = await startService({ project, version: '', host: 'localhost', port: 0, log });
   spy.mockRestore();
   onTestFinished(() => started.close());
   const { port } = new URL(started.url);
   expect(started.url).toBe(`http://localhost:${port}`);
+  return port;
+}
+
+it('listens at one address of localhost, which its certificate and its end are for', async () => {
+  const port = await startAtLocalhost([
+    { address: '::1', family: 6 },
+    { address: '127.0.0.1', family: 4 },
+  ]);
   expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
   await expect(fetch(`http://[::1]:${port}/health`)).rejects.toThrow('fetch failed');
 });
+
+const hasIpv6 = Object.values(networkInterfaces()).some((found) => found?.some(({ address }) => address === '::1'));
+if (hasIpv6)
+  it('listens where localhost is, if it has no address of IPv4', async () => {
+    const port = await startAtLocalhost([{ address: '::1', family: 6 }]);
+    expect((await fetch(`http://[::1]:${port}/health`)).status).toBe(200);
+    await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow('fetch failed');
+  });
