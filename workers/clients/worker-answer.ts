@@ -6,8 +6,10 @@ import { MoraineError } from '../../errors/index.js';
 /** A worker answers within milliseconds. A client would ask again without end. */
 const ANSWER_MS = 10_000;
 
-/** `CANCELLED` (by the server, at the deadline), `DEADLINE_EXCEEDED` and `FAILED_PRECONDITION` (nobody polls) of gRPC. */
-const UNANSWERED: ReadonlySet<number> = new Set([1, 4, 9]);
+/** `CANCELLED` (by the server, at the deadline) and `DEADLINE_EXCEEDED` of gRPC. */
+const UNANSWERED: ReadonlySet<number> = new Set([1, 4]);
+/** `FAILED_PRECONDITION` of gRPC: nobody polls; or the workflow fails on a worker that does, which is to be heard. */
+const NOT_POSSIBLE = 9;
 
 /**
  * The answer of a workflow to a query or an update.
@@ -28,5 +30,7 @@ export async function workerAnswer<T>(client: Client, id: string, ask: () => Pro
 function isUnanswered(error: unknown): boolean {
   if (error instanceof Error && error.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return true;
   const answer = error instanceof ServiceError ? error.cause : error;
-  return isGrpcServiceError(answer) && UNANSWERED.has(answer.code);
+  if (!isGrpcServiceError(answer)) return false;
+  const code: number = answer.code;
+  return UNANSWERED.has(code) || (code === NOT_POSSIBLE && /\bno pollers?\b/i.test(answer.details));
 }
