@@ -100,6 +100,14 @@ export interface MaintainTablesReported {
   readonly compacted: readonly string[];
   readonly maintained: readonly string[];
   readonly failed: readonly FailedPolicyStep[];
+  readonly unlisted?: UnlistedTables;
+}
+
+/** How many more there are than the lists have room for. A table that is compacted twice counts twice. */
+export interface UnlistedTables {
+  readonly compacted: number;
+  readonly maintained: number;
+  readonly failed: number;
 }
 
 /** Work that the policies ask for. */
@@ -137,6 +145,8 @@ export interface MaintainTablesResult {
   readonly maintained: readonly string[];
   /** Tables where something failed, and how; the others were done all the same. */
   readonly failed: readonly FailedPolicyStep[];
+  /** Where there are more than two thousand tables or two hundred failures, which travel as one value. */
+  readonly unlisted?: UnlistedTables;
 }
 
 export interface FailedPolicyStep {

@@ -8,6 +8,7 @@ import { requestTableName } from './request-table.js';
 
 /** The work on so many tables travels as one list. */
 const MAX_TABLES = 2000;
+const MAX_MESSAGE_CHARS = 300;
 
 /**
  * The runs that the policy asks for now, of the next tables in the order of their names. Each list of tables has an equal share of what is left of
@@ -68,7 +69,8 @@ async function healthOf(project: Project, tables: readonly string[], signal: Abo
       // One that is damaged keeps no other from its turn; where the storage is away, all of it is tried again.
       if (!(error instanceof MoraineError) || error.retryable) throw error;
       if (error.code === 'TABLE_NOT_FOUND') continue; // dropped meanwhile
-      failed.push({ table, step: 'health', message: `${error.code}: ${error.message}` });
+      const message = `${error.code}: ${error.message}`.slice(0, MAX_MESSAGE_CHARS);
+      failed.push({ table, step: 'health', message });
     }
   }
   return { states, failed };
