@@ -43,6 +43,10 @@ export function limitArrival(
     };
     request.arrivalTimer = setTimeout(late, ms);
   });
+  // The rest of a body may arrive while its client takes the answer: what was refused is not done.
+  app.addHook('preHandler', async ({ isLate }) => {
+    if (isLate) throw lateError();
+  });
   app.addHook('onResponse', async ({ arrivalTimer }) => {
     if (arrivalTimer !== null) clearTimeout(arrivalTimer);
   });

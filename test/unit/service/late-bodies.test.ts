@@ -1,7 +1,10 @@
 /** Bodies that do not arrive: what their clients, people and metrics are told, and that their connections end. */
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fastify from 'fastify';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createMoraine, type Moraine } from '../../../client/index.js';
+import { limitArrival } from '../../../service/arrival.js';
 import { type Service, startService } from '../../../service/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 
@@ -67,3 +70,24 @@ test.each([
     expect(page).not.toContain('INVALID_ARGUMENT');
   },
 );
+
+test('a body whose rest arrives once 408 was answered is not handled', async () => {
+  const app = fastify();
+  onTestFinished(() => app.close());
+  const refused: string[] = [];
+  limitArrival(app, 100, ({ code }) => void refused.push(code));
+  const handled: unknown[] = [];
+  app.post('/write', async ({ body }) => void handled.push(body));
+  const arrived = new Promise<unknown>((resolve) => void app.addHook('preValidation', async () => resolve(null)));
+  const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  const head = 'POST /write HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n';
+  socket.on('error', () => undefined).write(`${head}[`);
+  const answer = await new Promise((resolve) => socket.setEncoding('utf8').once('data', resolve));
+  expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+  socket.write(']');
+  await arrived;
+  await sleep(100);
+  expect([refused, handled]).toEqual([['REQUEST_TIMED_OUT'], []]);
+});
