@@ -84,7 +84,7 @@ const UNITS_OF_DAY = new Map([
 const orphanAge = duration.refine((value) => {
   const [, number, unit] = /^(\d+)\s*([a-z]+)$/.exec(value) ?? [];
   return Number(number ?? 1) >= (UNITS_OF_DAY.get(unit ?? '') ?? 1);
-}, 'must be a day or more');
+}, 'must be a day or more, such as 1d: younger files may be those of a writer at work; where nobody writes, a person may run `moraine maintain TABLE --orphans-older-than .. --allow-young`');
 
 /** Maintenance policy of the tables that match a pattern. */
 const maintenancePolicy = z.strictObject({

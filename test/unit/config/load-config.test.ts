@@ -493,7 +493,7 @@ describe('a mistake names its line', () => {
     ],
     ...['86399999ms', '1439 m', '23h'].map((age): [string, string] => [
       `maintenance:\n  - tables: "*"\n    maintain: { orphansOlderThan: ${age} }\n`,
-      '/p/moraine.yaml:3: maintenance.0.maintain.orphansOlderThan: must be a day or more',
+      '/p/moraine.yaml:3: maintenance.0.maintain.orphansOlderThan: must be a day or more, such as 1d: younger files may be those of a writer at work; where nobody writes, a person may run `moraine maintain TABLE --orphans-older-than .. --allow-young`',
     ]),
     ['engine:\n  threads: many\n', '/p/moraine.yaml:2: engine.threads: expected number, received string'],
     ['engine:\n  memoryLimit: lots\n', '/p/moraine.yaml:2: engine.memoryLimit: must be a size such as 512MB or 2GiB'],
