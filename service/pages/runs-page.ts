@@ -36,7 +36,7 @@ async function runsOf({ project, definitions }: PageDeps, view: string | null): 
     return listOfRuns(runs, { views: new Set(known.featureViews.keys()), tables });
   } catch (error) {
     if (isMoraineError(error, 'CANCELLED')) return noteOf('warn', 'Temporal did not answer in time.', SERVED);
-    if (isMoraineError(error, 'TEMPORAL_UNAVAILABLE')) return noteOf('warn', error.message, SERVED);
+    if (isMoraineError(error, 'TEMPORAL_UNAVAILABLE', 'TEMPORAL_REFUSED')) return noteOf('warn', error.message, SERVED);
     throw error;
   }
 }
