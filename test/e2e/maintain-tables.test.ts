@@ -75,6 +75,12 @@ test('tables that one plan has no room for are in the next, and the budget goes 
   });
   // Each compaction has read 5,000 bytes.
   expect(asked).toEqual([{}, { after: 'demo.b', left: [10_000] }]);
+  // A history of a version that made one plan has no such mark, and replays.
+  const { events } = await handle.fetchHistory();
+  const marks = (events ?? []).flatMap(({ markerRecordedEventAttributes: mark }) =>
+    (mark?.details?.['patch-data']?.payloads ?? []).map(({ data }) => Buffer.from(data ?? []).toString()),
+  );
+  expect(marks.map((mark) => (JSON.parse(mark) as { readonly id: string }).id)).toContain('maintain-tables-plans-on');
   expect((await handle.describe()).memo).toMatchObject({
     progress: { step: 'done', tables: 3, tablesDone: 3, failed: 1 },
   });

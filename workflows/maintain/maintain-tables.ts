@@ -40,6 +40,9 @@ const MAX_MESSAGE_CHARS = 300;
 /** Maintenance of earlier versions did everything in one history. */
 const GOES_ON = 'maintain-tables-goes-on';
 
+/** Maintenance of earlier versions made one plan, of two thousand tables at most. */
+const PLANS_ON = 'maintain-tables-plans-on';
+
 /**
  * Keeps the tables of the project in shape by the policy in `moraine.yaml`, one after the other, the neediest first (of each two thousand, where there
  * are more): for a schedule. What fails for one table keeps no other from its turn.
@@ -64,7 +67,7 @@ export async function maintainTables(input: MaintainTablesInput): Promise<Mainta
       await tables.work(run);
       report.show(tableDone);
     }
-    if (next === undefined) break;
+    if (next === undefined || !patched(PLANS_ON)) break;
     const more = { request: { policy: true }, after: next, left: tables.account.left };
     ({ runs, next } = await planned(more, report));
   }
