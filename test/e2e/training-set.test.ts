@@ -145,6 +145,7 @@ describe('the workflow alone', () => {
       return runs.get(name) === 1;
     };
     const isLate = gate();
+    const isCommitted = gate();
     const seen: string[] = [];
     const again: unknown[] = [];
     const settings = testSettings();
@@ -165,7 +166,11 @@ describe('the workflow alone', () => {
       stageTrainingShard: async ({ shard, again: isAgain }) => {
         if (shard === 1) again.push(isAgain);
         if (shard === 1 && isFirst('shard'))
-          return await untilGivenUp().finally(() => sleep(300).then(() => void seen.push('the shard was given up')));
+          return await untilGivenUp().finally(async () => {
+            await isCommitted.opened;
+            await sleep(300);
+            seen.push('the shard was given up');
+          });
         const context = Context.current();
         const timer = setInterval(() => context.heartbeat({}), 1000);
         await isLate.opened;
@@ -174,6 +179,7 @@ describe('the workflow alone', () => {
       },
       commitTrainingSet: async ({ reduced }) => {
         seen.push(`commit: ${(reduced ?? []).join(', ')}`);
+        isCommitted.open();
         throw failureOf('TABLE_ALREADY_EXISTS', true);
       },
     });
