@@ -27,6 +27,8 @@ export interface FetchedLog {
 export interface FetchedPartition {
   readonly partition: number;
   readonly log: FetchedLog;
+  /** Of the log as it was sent, a part of a batch at its end included. */
+  readonly sentBytes: number;
   /** End of what is committed: before the first record of an open transaction. */
   readonly stableEnd: bigint;
 }

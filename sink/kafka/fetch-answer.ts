@@ -46,17 +46,22 @@ function readAnswer(
       part.skip(OFFSET_BYTES);
       const aborted = part.readNullableArray((one) => ({ producerId: one.readInt64(), firstOffset: one.readInt64() }));
       part.readInt32();
-      const batches = readBatches(library, part, partition);
-      return { partition, log: { batches, aborted: aborted ?? [] }, stableEnd };
+      // One more than it is; none at all is null or nothing.
+      const sentBytes = Math.max(part.readUnsignedVarInt() - 1, 0);
+      const batches = readBatches(library, part, partition, sentBytes);
+      return { partition, log: { batches, aborted: aborted ?? [] }, sentBytes, stableEnd };
     });
   });
   return { errors, partitions: topics.flat() };
 }
 
 /** @throws MoraineError `INPUT_UNREADABLE` for a batch whose checksum is another */
-function readBatches(library: typeof Library, reader: Reader, partition: number): readonly FetchedBatch[] {
-  // One more than it is; none at all is null or nothing.
-  const length = Math.max(reader.readUnsignedVarInt() - 1, 0);
+function readBatches(
+  library: typeof Library,
+  reader: Reader,
+  partition: number,
+  length: number,
+): readonly FetchedBatch[] {
   const bytes = reader.buffer.slice(reader.position, reader.position + length);
   reader.skip(length);
   for (let at = 0; at + CHECKED_FROM <= length; ) {

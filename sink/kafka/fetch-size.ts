@@ -2,9 +2,21 @@
 
 const MIB = 2 ** 20;
 const [LEAST_BYTES, FIRST_BYTES, MOST_BYTES] = [MIB / 16, MIB, 16 * MIB];
-const [FIRST_MS, LAST_MS] = [10_000, 80_000];
+/** A broker that is gone is noticed by the time that its answer may take: that is never long. */
+const [FIRST_MS, LAST_MS] = [10_000, 30_000];
 /** An answer that takes so much of its time is large enough. */
 const SLOW_SHARE = 1 / 4;
+/** Answers are filled with whole batches, or end with a part of one: those that have so much of what was asked for are as many bytes as there may be. */
+const FULL_SHARE = 1 / 2;
+
+/** An answer, that of all brokers together. */
+export interface FetchAnswer {
+  /** Bytes of the records, decompressed. */
+  readonly recordBytes: number;
+  /** The largest share of the bytes asked for that one of the brokers has given, as they are sent. */
+  readonly share: number;
+  readonly tookMs: number;
+}
 
 export class FetchSize {
   #bytes = FIRST_BYTES;
@@ -20,12 +32,11 @@ export class FetchSize {
     return this.#limitMs;
   }
 
-  /** @param recordBytes of the records of an answer, decompressed */
-  came(recordBytes: number, tookMs: number): void {
+  came({ recordBytes, share, tookMs }: FetchAnswer): void {
     const isSlow = tookMs > this.#limitMs * SLOW_SHARE;
     if (recordBytes > MOST_BYTES) this.#bytes = Math.max(this.#bytes / 2, LEAST_BYTES);
     // One that is not full says nothing of those that are.
-    else if (!isSlow && recordBytes >= this.#bytes && 2 * recordBytes <= MOST_BYTES)
+    else if (!isSlow && share >= FULL_SHARE && 2 * recordBytes <= MOST_BYTES)
       this.#bytes = Math.min(2 * this.#bytes, MOST_BYTES);
     if (!isSlow) this.#limitMs = Math.max(this.#limitMs / 2, FIRST_MS);
   }

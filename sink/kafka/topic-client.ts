@@ -1,5 +1,5 @@
 /** One topic of a Kafka cluster, asked for by offsets: no group decides anything, nothing falls back. */
-import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { isMoraineError, largest, MoraineError } from '../../errors/index.js';
 import { ClusterConnections } from './cluster-connections.js';
 import type { FetchedBatch, FetchedPartition } from './committed-records.js';
 import { epochsRequest } from './epochs-answer.js';
@@ -121,9 +121,14 @@ export class TopicClient {
     });
     const startMs = performance.now();
     try {
-      const found = (await Promise.all(answers)).flat();
-      this.#size.came(recordBytes(found), performance.now() - startMs);
-      return found;
+      const found = await Promise.all(answers);
+      const shares = found.map((some, index) => {
+        const partitions = leaders[index]?.[1].length ?? 1;
+        return sentBytes(some) / Math.min(bytes, partitions * PARTITION_BYTES);
+      });
+      const tookMs = performance.now() - startMs;
+      this.#size.came({ recordBytes: recordBytes(found.flat()), share: largest(shares), tookMs });
+      return found.flat();
     } catch (error) {
       if (isMoraineError(error, 'KAFKA_UNAVAILABLE') && performance.now() - startMs >= limitMs) this.#size.wasLate();
       throw error;
@@ -153,6 +158,8 @@ export class TopicClient {
     return new Map(answer.map(({ partition, endOffset }) => [partition, endOffset]));
   }
 }
+
+const sentBytes = (found: readonly FetchedPartition[]): number => found.reduce((sum, each) => sum + each.sentBytes, 0);
 
 const recordBytes = (found: readonly FetchedPartition[]): number =>
   found.reduce((sum, { log }) => log.batches.reduce((all, { records }) => all + bytesOf(records), sum), 0);

@@ -8,15 +8,16 @@ it('grows with full answers that come soon, up to 16 MiB, and not with others', 
   const size = new FetchSize();
   const sizes = [];
   for (const [share, tookMs] of [
-    [1, 10],
-    [0.5, 10],
+    [0.9, 10],
+    [0.4, 10],
     [1, 5_000],
     [1, 10],
     [1, 10],
     [1, 10],
     [1, 10],
   ] as const) {
-    size.came(share * size.bytes, tookMs);
+    // Keys and values are less than what is sent, and asked for.
+    size.came({ recordBytes: 0.8 * share * size.bytes, share, tookMs });
     sizes.push(size.bytes / MIB);
   }
   expect(sizes).toEqual([2, 2, 2, 4, 8, 16, 16]);
@@ -27,7 +28,7 @@ it('keeps the records of an answer at about 16 MiB, whatever they are compressed
   const decompressed = [];
   for (let answer = 0; answer < 20; answer += 1) {
     decompressed.push((30 * size.bytes) / MIB);
-    size.came(30 * size.bytes, 10);
+    size.came({ recordBytes: 30 * size.bytes, share: 1, tookMs: 10 });
   }
   expect(decompressed).toEqual([30, ...Array.from({ length: 19 }, () => 15)]);
 });
@@ -41,19 +42,19 @@ it('shrinks where no answer comes in time, gives it more, and goes back once ans
   });
   expect(late).toEqual([
     [1 / 4, 20_000],
-    [1 / 16, 40_000],
-    [1 / 16, 80_000],
-    [1 / 16, 80_000],
+    [1 / 16, 30_000],
+    [1 / 16, 30_000],
+    [1 / 16, 30_000],
   ]);
-  size.came(MIB, 30_000);
-  expect(asked()).toEqual([1 / 16, 80_000]);
+  size.came({ recordBytes: MIB, share: 16, tookMs: 20_000 });
+  expect(asked()).toEqual([1 / 16, 30_000]);
   const soon = [1, 2, 3, 4].map(() => {
-    size.came(size.bytes, 100);
+    size.came({ recordBytes: 0.8 * size.bytes, share: 0.9, tookMs: 100 });
     return asked();
   });
   expect(soon).toEqual([
-    [1 / 8, 40_000],
-    [1 / 4, 20_000],
+    [1 / 8, 15_000],
+    [1 / 4, 10_000],
     [1 / 2, 10_000],
     [1, 10_000],
   ]);
