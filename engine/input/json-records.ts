@@ -149,8 +149,9 @@ function parsedSql(
   const faults = [heads, ...inner.map((object) => object.keys)].map((known, index) => {
     const lacks = (found: string): string =>
       `NOT list_has_all([${known.map(quoteLiteral).join(', ')}]::VARCHAR[], ${found})`;
-    // A patch leaves out what is null.
-    const filled = "json_keys(json_merge_patch('{}'::JSON, j::JSON))";
+    // However deep values are: what merges objects goes down into them.
+    const members = `map_entries(from_json(j::JSON, '"MAP(VARCHAR, JSON)"'))`;
+    const filled = `list_transform(list_filter(${members}, lambda e: e.value IS NOT NULL AND e.value::VARCHAR <> 'null'), lambda e: e.key)`;
     const isExtra = index === 0 && allowsNulls ? `${lacks(`k${index}`)} AND ${lacks(filled)}` : lacks(`k${index}`);
     const extra = `WHEN ${isExtra} THEN 'EXTRA_FIELD'`;
     return `WHEN list_unique(k${index}) < len(k${index}) THEN 'DUPLICATE_FIELD' ${allowsExtra ? '' : extra}`;

@@ -297,6 +297,25 @@ describe('records that are rows by their text', () => {
     expect(found).toEqual(expected);
   });
 
+  it('name a field that no column takes however deep its value is, where nulls are allowed', async () => {
+    const columns = columnsOf(new Set()).filter(({ name }) => name === 'id');
+    const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
+    const lines = [
+      '{"id":1,"x":null,"y\\"":null}',
+      `{"id":2,"x":${deep}}`,
+      '{"id":3,"x":"null"}',
+      '{"id":4,"x":{"a":null}}',
+    ];
+    await engine.withConnection(async (connection) => {
+      const path = join(connection.tempDirectory, `${randomUUID()}.jsonl`);
+      writeFileSync(path, lines.join('\n'));
+      const options = { columns, allowsExtra: false, allowsNulls: true };
+      const { rows, bad } = await loadJsonRecords(connection, path, 'deep_records', options);
+      expect(rows).toBe(1n);
+      expect(bad).toEqual([1, 2, 3].map((line) => ({ line, problem: 'EXTRA_FIELD', column: null })));
+    });
+  });
+
   it('are left to judging where a table has nothing that a text tells, and where lines are longer than a text may be', async () => {
     const columns = columnsOf(new Set(['f'])).filter(({ name }) => name === 'f' || name === 's');
     const text = Buffer.from('{"f":1.5,"s":"x"}\n'.repeat(200));
