@@ -143,10 +143,14 @@ function membersOf(
   text: Buffer,
   { columns, allowsExtra, allowsNulls = false }: RecordOptions,
 ): readonly Member[] | null {
+  const keys = keysOf(text);
+  const seen = new Set(keys);
   const byHead = new Map<string, Member>();
   for (const column of columns) {
     const [head, ...inside] = column.path ?? [];
     if (head === undefined) continue;
+    // Records that have none of its key have one value there; others are judged.
+    if (column.absent !== undefined && !seen.has(head)) continue;
     // Of values that have to be judged null is known.
     const own = inside.length === 0 ? plainForm(column) : null;
     const value = [own?.pattern ?? [], column.required ? [] : 'null'].flat().join('|');
@@ -155,8 +159,7 @@ function membersOf(
     const isOptional = !column.required && column.absent === undefined;
     byHead.set(head, { key: head, value, isOptional, readAs: own?.readAs ?? null });
   }
-  const keys = keysOf(text);
-  const known = new Set([...byHead.keys()].map((head) => head.toLowerCase()));
+  const known = new Set(columns.flatMap(({ path }) => path?.[0]?.toLowerCase() ?? []));
   const keepsRest = columns.some(({ path }) => path === null);
   const members = keys.flatMap((key): readonly Member[] => {
     const member = byHead.get(key);
@@ -282,6 +285,15 @@ function decimalForm(
   return { pattern: `-?${digits}${fraction}`, readAs: 'DOUBLE', sql: cast };
 }
 
+/** The value of a column in rows by their text, which have no value for it but null. @param keys those that they may have */
+function unreadSql({ path, type, required, absent }: RecordColumn, keys: ReadonlySet<string>): string {
+  // A row by its text has no field that no column takes.
+  if (path === null && required) return EMPTY_REST;
+  // Objects that it leads through are null, or not there.
+  const isAbsent = path !== null && (path.length > 1 || !keys.has(path[0] ?? ''));
+  return absent !== undefined && isAbsent ? `CAST(${absent} AS ${sqlType(type)})` : `NULL::${sqlType(type)}`;
+}
+
 function relationSql(path: string, columns: readonly RecordColumn[], members: readonly Member[]): string {
   const read = members.filter(({ readAs }) => readAs !== null);
   const names = new Map(read.map(({ key }, index) => [key, `r${index}`]));
@@ -291,12 +303,11 @@ function relationSql(path: string, columns: readonly RecordColumn[], members: re
     `maximum_object_size = ${MAX_OBJECT}`,
     `columns = {${types.join(', ')}}`,
   ]);
+  const keys = new Set(members.map(({ key }) => key));
   const values = columns.map((column, index) => {
     const own = column.path?.length === 1 ? names.get(column.path[0] ?? '') : undefined;
     const value = own === undefined ? undefined : plainForm(column)?.sql(own);
-    // A row by its text has no field that no column takes.
-    const none = column.path === null && column.required ? EMPTY_REST : `NULL::${sqlType(column.type)}`;
-    return `${value ?? none} AS c${index}`;
+    return `${value ?? unreadSql(column, keys)} AS c${index}`;
   });
   return `(SELECT ${values.join(', ')} FROM ${reader} AS input(${[...names.values()].join(', ')}))`;
 }

@@ -297,6 +297,54 @@ describe('records that are rows by their text', () => {
     expect(found).toEqual(expected);
   });
 
+  it('are not left to judging for a column that has a value where records lack its key', async () => {
+    const column = (name: string, path: readonly string[], required: boolean, absent?: string): RecordColumn => {
+      const type = { kind: 'decimal', precision: 5, scale: 2 } as const;
+      return {
+        name,
+        type,
+        required,
+        path,
+        time: 'iso',
+        ...(absent === undefined ? {} : { absent: `${absent}::DECIMAL(5, 2)` }),
+      };
+    };
+    const columns = [
+      column('id', ['id'], true),
+      column('r', ['r'], true, '7'),
+      column('o', ['O'], false, '8.5'),
+      column('x', ['in', 'x'], true, '9'),
+      column('y', ['at', 'y'], false, '10'),
+      column('z', ['at', 'z'], false),
+    ];
+    const lines = [
+      ...Array.from({ length: 70 }, (_, id) => `{"id":${id}}`),
+      '{"id":70,"r":1,"O":null,"in":{"x":2},"at":{"y":null,"z":3}}',
+      '{"id":71,"in":{},"at":null}',
+      '{"id":72,"r":null}',
+      '{"id":73,"o":1}',
+    ];
+    const options = { columns, allowsExtra: false };
+    const split = plainRecords(Buffer.from(lines.join('\n')), options);
+    expect([split?.count, split?.otherLines.length]).toEqual([70, 4]);
+    const { found, expected } = await both(lines.join('\n'), options);
+    expect((found.rows as unknown[][])[1]?.slice(69)).toEqual([
+      ['69.00', '7.00', '8.50', '9.00', '10.00', null],
+      ['70.00', '1.00', null, '2.00', null, '3.00'],
+      ['71.00', '7.00', '8.50', '9.00', '10.00', null],
+    ]);
+    expect(found.bad).toEqual([
+      { line: 72, problem: 'MISSING_REQUIRED', column: 'r' },
+      { line: 73, problem: 'EXTRA_FIELD', column: null },
+    ]);
+    expect(found).toEqual(expected);
+    // An object that is null has no such key.
+    const some = columns.filter(({ name }) => name === 'id' || name === 'y');
+    const nulls = await both('{"id":1,"at":null}\n'.repeat(3), { columns: some, allowsExtra: false });
+    expect((nulls.found.rows as unknown[][])[1]?.[0]).toEqual(['1.00', '10.00']);
+    expect(nulls.found).toEqual(nulls.expected);
+  });
+
   it('name a field that no column takes however deep its value is, where nulls are allowed', async () => {
     const columns = columnsOf(new Set()).filter(({ name }) => name === 'id');
     const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
