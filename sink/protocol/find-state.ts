@@ -33,7 +33,7 @@ export async function sinkStateOf(table: StateTable, sink: string): Promise<Foun
 /**
  * The state of a sink in a table where it only finishes what another table's history names, and which people may roll back as they like: the newest claim whatever became of
  * its snapshot, and the last batch that the history has. The last anchor is the newest that the sink has made: an expiry puts its own before it. Where nothing tells the
- * history any more, what the sink has committed last counts: of a batch that was rolled back *and* whose snapshot another program has expired the files are gone.
+ * history any more, what the sink has committed last counts, unless sequence numbers tell that it was rolled back.
  * @throws as {@link requireAnchors}
  */
 export async function companionStateOf(table: StateTable, sink: string): Promise<FoundState> {
@@ -45,7 +45,11 @@ export async function companionStateOf(table: StateTable, sink: string): Promise
     return { ...found, state: { ...newest, lastBatch: found.state?.lastBatch ?? null } };
   } catch (error) {
     if (newest === undefined || !isMoraineError(error, 'SINK_POSITION_UNKNOWN')) throw error;
-    return { state: newest, lastEpoch: lastEpoch(anchors, newest) };
+    const { lastBatch } = newest;
+    const anchor = anchors.findLast(({ snapshotId }) => snapshotId === lastBatch?.snapshotId);
+    // What was rolled back is not done, and is known to be so by its sequence number.
+    const isOut = anchor !== undefined && ancestryOf(table.metadata, anchor.sequenceNumber) === 'out';
+    return { state: isOut ? { ...newest, lastBatch: null } : newest, lastEpoch: lastEpoch(anchors, newest) };
   }
 }
 

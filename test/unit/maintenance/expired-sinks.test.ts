@@ -72,6 +72,30 @@ test('a sink whose claim was rolled back begins anew after an expiry of all that
   expect([next.positions, next.epoch]).toEqual([new Map([[PARTITION, 0n]]), 2n]);
 });
 
+test.each([
+  [true, undefined],
+  [false, 'a'],
+])(
+  'in companion tables a batch that was rolled back (%j) is not done, also after another program has expired it',
+  async (isRolledBack, done) => {
+    const lab = await MaintenanceLab.open();
+    await lab.create('ns.t', { properties: { 'write.metadata.previous-versions-max': '2' } });
+    const { snapshotId } = await lab.append('ns.t');
+    const sink = await Coordinator.open(await lab.load('ns.t'), 's', { find: companionStateOf });
+    await sink.commit({ id: 'a', ranges: [], manifests: [] });
+    if (isRolledBack) await lab.update('ns.t', currentIs(snapshotId));
+    for (let i = 0; i < 4; i++) await lab.append('ns.t');
+    const { metadata } = await lab.load('ns.t');
+    const snapshotIds = metadata.snapshots
+      .map((each) => each.snapshotId)
+      .filter((id) => id !== metadata.currentSnapshotId);
+    await lab.update('ns.t', { action: 'remove-snapshots', snapshotIds });
+    for (let i = 0; i < 4; i++) await lab.append('ns.t');
+    const { state } = await companionStateOf(await lab.load('ns.t'), 's');
+    expect([state?.epoch, state?.lastBatch?.id]).toEqual([1n, done]);
+  },
+);
+
 test('a sink that was idle does not guess after an expiry that left nothing of it', async () => {
   const { lab, kept } = await idleSink();
   const { metadata } = await lab.load('ns.t');
