@@ -24,7 +24,9 @@ export function keptAnchors(metadata: TableMetadata, removed: ReadonlySet<bigint
     const added = orphaned.flatMap((each) => anchorFor(metadata, each, sink, anchors));
     // The newest state that the sink itself has made stays the last one.
     const others = anchors.slice(0, -1).filter((anchor) => !isPast(metadata, removed, sink, anchor));
-    if (added.length > 0) properties.set(name, anchorsText([...others, ...added, newest]));
+    // Of anchors whose snapshots are not known any more only the order of their sequence numbers tells which are newer; the oldest go first where there are too many.
+    const kept = [...others, ...added].sort((a, b) => Number(a.sequenceNumber - b.sequenceNumber));
+    if (added.length > 0) properties.set(name, anchorsText([...kept, newest]));
   }
   return properties;
 }
