@@ -42,6 +42,7 @@ export async function replayDeadLetters(
     table: tableName,
     signal,
     onBatch,
+    onNotice,
     batchSize,
     dryRun,
     abandonLost,
@@ -56,7 +57,7 @@ export async function replayDeadLetters(
   const target = await targetOf(project, deadLetterTable, waiting, tableName);
   if (target === null) return { table: null, ...resultOf(totals), isInterrupted: false };
   await replay(deps, {
-    ...{ deadLetters: identifier, table: target, signal, batchSize, dryRun, abandonLost, upsert },
+    ...{ deadLetters: identifier, table: target, signal, batchSize, dryRun, abandonLost, upsert, onNotice },
     records: (letters) => recordsOf(letters, deadLetterTable, mapping),
     onBatch: (batch) => {
       totals = withCommit(totals, batch);

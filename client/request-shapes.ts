@@ -371,7 +371,7 @@ export const METHOD_ARGUMENTS = {
     options({
       ...{ ...fieldMapping, transform: callback },
       ...{ table: optionalText, batchSize: count, dryRun: flag, abandonLost: flag, upsert },
-      ...{ onBatch: callback, signal },
+      ...{ onBatch: callback, onNotice: callback, signal },
     }),
   ],
   deleteRows: [argument('name', text), argument('where', text), options({ dryRun: flag, signal })],

@@ -31,6 +31,7 @@ export async function sinkReplay(
     const result = await replayDeadLetters(project, deadLetters, {
       ...{ ...options, fields: field, times, upsert: upsertOf(upsert, order), signal: context.signal },
       onBatch: commitReporter(context, { rejected: 'still no row', rows: 'replayed' }),
+      onNotice: (text) => context.note(text),
     });
     context.progress.clear();
     const dryRun = options.dryRun === true;

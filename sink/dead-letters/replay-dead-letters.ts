@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { formatTableName, metadataFolder, type TableIdentifier } from '../../catalogs/index.js';
 import { type Connection, plainValue, quoteLiteral } from '../../engine/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { currentSchema } from '../../iceberg/index.js';
 import { loadTable, requireWritable, type Table } from '../../tables/index.js';
 import { discardBatch, stageBatch } from '../batches/stage-batch.js';
@@ -38,6 +38,8 @@ export interface ReplayRequest {
   readonly abandonLost?: boolean | undefined;
   /** Told of each batch. */
   readonly onBatch?: ((batch: ReplayedBatch) => void) | undefined;
+  /** Told of each sink whose dead letters are left, because it writes in another way. */
+  readonly onNotice?: ((text: string) => void) | undefined;
   /** Ends the replay between two batches. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -63,24 +65,25 @@ const MAX_BATCH_BYTES = 64 * 2 ** 20;
 
 /**
  * Writes the dead letters of a table that fit it now, those that were not replayed before, and marks them.
- * @throws MoraineError `SINK_FENCED` if another replay has begun; `INVALID_ARGUMENT`, also where the sink upserts and the replay does not; `TABLE_NOT_FOUND`, `SINK_TABLE_LOST`, and
+ * @throws MoraineError `SINK_FENCED` if another replay has begun; `INVALID_ARGUMENT`, also where no sink writes as the replay does; `TABLE_NOT_FOUND`, `SINK_TABLE_LOST`, and
  *   what staging and committing throw
  */
 export async function replayDeadLetters(deps: SinkDeps, request: ReplayRequest): Promise<void> {
   const { deadLetters, abandonLost = false, dryRun = false, batchSize = DEFAULT_BATCH, signal } = request;
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw new MoraineError('INVALID_ARGUMENT', `batchSize is ${batchSize}; it must be a whole number above 0.`);
-  const { metadata } = await loadDeadLetterTable(deps, deadLetters);
+  const waiting = await loadDeadLetterTable(deps, deadLetters);
   const table = await loadTable(deps.catalog, deps.io, request.table);
   requireWritable(table);
-  const replay = dryRun ? null : await Replay.open(deps, table, `${metadata.tableUuid}/replay`, abandonLost);
+  // Before it takes the place of a replay that runs.
+  const sinks = await deps.engine.withConnection((connection) => replayedSinks(connection, waiting, table, request));
+  const replay = dryRun ? null : await Replay.open(deps, table, `${waiting.metadata.tableUuid}/replay`, abandonLost);
   // What an earlier replay had left to mark is marked only now.
   const current = await loadDeadLetterTable(deps, deadLetters);
   await deps.engine.withConnection(async (connection) => {
     const todo = `moraine_replay_${randomUUID().replaceAll('-', '_')}`;
-    await collect(connection, current, table.metadata.tableUuid, todo);
+    await collect(connection, current, waitingSql(table, sinks), todo);
     try {
-      await requireUpsertOfSinks(connection, todo, table, request.upsert);
       for await (const letters of batchesOf(connection, todo, batchSize)) {
         if (signal?.aborted === true) break;
         const records = request.records(letters.map(({ raw }) => raw));
@@ -189,46 +192,77 @@ async function judge(connection: Connection, table: Table, records: SinkRecords)
   return { rows: opened.rows, superseded: 0n, snapshotId: null, rejected: opened.rejected };
 }
 
+/** Which dead letters of a table wait. @param sinks those that they are of; of any unless given */
+function waitingSql({ metadata: { tableUuid } }: Table, sinks?: readonly string[]): string {
+  const own = `"replayed_at" IS NULL AND "table_uuid" = ${quoteLiteral(tableUuid)}`;
+  return sinks === undefined
+    ? own
+    : `${own} AND list_contains([${sinks.map(quoteLiteral).join(', ')}]::VARCHAR[], "sink")`;
+}
+
 /** Makes the temporary table `name` of the dead letters to replay: `id`, `raw` and `n` from 0, in the order in which their records were read. */
-async function collect(connection: Connection, table: Table, tableUuid: string, name: string): Promise<void> {
+async function collect(connection: Connection, table: Table, where: string, name: string): Promise<void> {
   const plan = await planDeadLetters(table);
   if (plan.files.length === 0) {
-    await connection.run(`CREATE TEMP TABLE ${name} (n BIGINT, id VARCHAR, raw BLOB, sink VARCHAR)`);
+    await connection.run(`CREATE TEMP TABLE ${name} (n BIGINT, id VARCHAR, raw BLOB)`);
     return;
   }
   const rows = await deadLetterRowsSql(connection, table, plan);
-  const wanted = `"replayed_at" IS NULL AND "table_uuid" = ${quoteLiteral(tableUuid)}`;
-  const placed = placedSql(rows, wanted, ['any_value("raw") AS "raw"']);
-  await connection.run(`CREATE TEMP TABLE ${name} AS SELECT n, "id", "raw", "sink" FROM (${placed})`);
+  const placed = placedSql(rows, where, ['any_value("raw") AS "raw"']);
+  await connection.run(`CREATE TEMP TABLE ${name} AS SELECT n, "id", "raw" FROM (${placed})`);
 }
 
 /**
- * Rows that are appended to a table of which a sink keeps one row of each key would be second rows of their keys; keys other than the sink's would replace rows that are none
- * of theirs.
- * @param todo as {@link collect} makes it
- * @throws MoraineError `INVALID_ARGUMENT` unless the dead letters are replayed as their sinks write
+ * The sinks whose dead letters a replay makes rows of: those that write as it does. Rows that are appended to a table of which a sink keeps one row of each key would be
+ * second rows of their keys; keys other than the sink's would replace rows that are none of theirs.
+ * @throws MoraineError `INVALID_ARGUMENT` where dead letters wait, and none of their sinks writes so; `SINK_POSITION_UNKNOWN` where that is not known of any
  */
-async function requireUpsertOfSinks(
+async function replayedSinks(
   connection: Connection,
-  todo: string,
+  deadLetters: Table,
   table: Table,
+  { upsert, onNotice }: ReplayRequest,
+): Promise<readonly string[]> {
+  const plan = await planDeadLetters(deadLetters);
+  if (plan.files.length === 0) return [];
+  const rows = await deadLetterRowsSql(connection, deadLetters, plan);
+  const sql = `SELECT DISTINCT "sink" FROM ${rows} WHERE ${waitingSql(table)} ORDER BY "sink"`;
+  const sinks = (await connection.rows(sql)).map(([name]) => String(name));
+  const refused = new Map(
+    sinks.flatMap((sink) => refusalOf(table, sink, upsert) ?? []).map((each) => [each.sink, each.error]),
+  );
+  const replayed = sinks.filter((sink) => !refused.has(sink));
+  const [first] = refused.values();
+  if (first !== undefined && replayed.length === 0) throw first;
+  for (const { message, remedy } of refused.values()) onNotice?.(`${message} They are left. ${remedy ?? ''}`.trim());
+  return replayed;
+}
+
+/** Why dead letters of a sink are not replayed; undefined: they are. */
+function refusalOf(
+  table: Table,
+  sink: string,
   given: UpsertOptions | undefined,
-): Promise<void> {
+): { readonly sink: string; readonly error: MoraineError } | undefined {
   const columns = new Set(currentSchema(table.metadata).fields.map(({ name }) => name));
-  for (const [name] of await connection.rows(`SELECT DISTINCT sink FROM ${todo} ORDER BY sink`)) {
-    const sink = String(name);
-    const wanted = requireAnchors(table, sink).at(-1)?.state.upsert;
-    if (wanted === undefined) continue;
-    const [key, { order }] = [wanted.key.join(','), wanted];
-    // Columns may have got other names since.
-    const isKnown = [...wanted.key, order].every((column) => columns.has(column));
-    if (given !== undefined && (!isKnown || isSameUpsert(wanted, given))) continue;
-    throw new MoraineError(
-      'INVALID_ARGUMENT',
-      `Sink ${JSON.stringify(sink)} keeps one row of each key of ${formatTableName(table.identifier)}: its dead letters are replayed so, too.`,
-      { remedy: `Replay them with --upsert ${key} --order ${order} (upsert: ${JSON.stringify(wanted)}).` },
-    );
+  let wanted: UpsertOptions | undefined;
+  try {
+    wanted = requireAnchors(table, sink).at(-1)?.state.upsert;
+  } catch (error) {
+    if (isMoraineError(error, 'SINK_POSITION_UNKNOWN')) return { sink, error };
+    throw error;
   }
+  if (wanted === undefined) return undefined;
+  const [key, { order }] = [wanted.key.join(','), wanted];
+  // Columns may have got other names since.
+  const isKnown = [...wanted.key, order].every((column) => columns.has(column));
+  if (given !== undefined && (!isKnown || isSameUpsert(wanted, given))) return undefined;
+  const error = new MoraineError(
+    'INVALID_ARGUMENT',
+    `Sink ${JSON.stringify(sink)} keeps one row of each key of ${formatTableName(table.identifier)}: its dead letters are replayed so, too.`,
+    { remedy: `Replay them with --upsert ${key} --order ${order} (upsert: ${JSON.stringify(wanted)}).` },
+  );
+  return { sink, error };
 }
 
 const isSameUpsert = (one: UpsertOptions, other: UpsertOptions): boolean =>

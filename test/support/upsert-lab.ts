@@ -102,8 +102,16 @@ function listed(from: number, ...records: readonly SourceRecord[]) {
 }
 
 /** Commits batches of a source, the first at position 0. */
-export async function stream(lab: SinkWorld, ...batches: readonly (readonly SourceRecord[])[]): Promise<void> {
-  const sink = await openUpsert(lab, { deadLetters: DEAD });
+export const stream = (lab: SinkWorld, ...batches: readonly (readonly SourceRecord[])[]): Promise<void> =>
+  streamOf(lab, {}, ...batches);
+
+/** The same, of another sink. */
+export async function streamOf(
+  lab: SinkWorld,
+  options: Partial<SinkOptions>,
+  ...batches: readonly (readonly SourceRecord[])[]
+): Promise<void> {
+  const sink = await openUpsert(lab, { deadLetters: DEAD, ...options });
   for (const batch of batches) {
     await sink.writer(0).writeBatch(...listed(Number(sink.positions.get('p') ?? 0n), ...batch));
     await sink.flush();

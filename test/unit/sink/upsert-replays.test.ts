@@ -7,6 +7,7 @@ import { commitRewrite, planFiles, selectSnapshot } from '../../../tables/index.
 import { failureOf } from '../../support/error-code.js';
 import { runs, timeLimit } from '../../support/property-runs.js';
 import { openSinkEngine } from '../../support/sink-world.js';
+import { IDENTIFIER } from '../../support/table-fixture.js';
 import {
   BAD,
   compact,
@@ -16,6 +17,8 @@ import {
   rowsOf,
   type SourceRecord,
   stream,
+  streamOf,
+  UPSERT,
   upsertWorld,
   WORSE,
 } from '../../support/upsert-lab.js';
@@ -42,6 +45,35 @@ describe.each([2, 3] as const)('a dead letter that is replayed into a table of v
       }
     expect(await replay(lab)).toEqual([[0n, 1n, 0]]);
     expect(await rowsOf(lab)).toEqual([['a', 1, 5, 'a5']]);
+  });
+
+  test('is replayed without those of sinks of the table that write in another way, or of which that is not known', async () => {
+    const lab = await upsertWorld(engine, version);
+    await stream(lab, [['a', 1, 1, 'a1', BAD]]);
+    const other = { key: ['part', 'key'], order: 'at' };
+    const sinks = [
+      { name: 'other', upsert: other, row: ['b', 1, 1, 'b1', BAD] },
+      { name: 'damaged', upsert: UPSERT, row: ['c', 1, 1, 'c1', BAD] },
+    ] as const;
+    for (const { row, ...options } of sinks) await streamOf(lab, options, [row]);
+    const updates = [{ action: 'set-properties', updates: new Map([['moraine.sink.damaged', '{']]) }] as const;
+    await lab.fixture.catalog.commitTable(IDENTIFIER, { requirements: [], updates });
+    const before = (await lab.load()).metadata.currentSnapshotId;
+    expect((await failureOf(replay(lab, {}, { upsert: undefined }))).code).toBe('SINK_POSITION_UNKNOWN');
+    // It has claimed nothing.
+    expect((await lab.load()).metadata.currentSnapshotId).toBe(before);
+    const notices: string[] = [];
+    const onNotice = (text: string) => notices.push(text);
+    expect(await replay(lab, {}, { onNotice })).toEqual([[1n, 0n, 0]]);
+    expect(notices).toEqual([
+      expect.stringContaining('"damaged"'),
+      'Sink "other" keeps one row of each key of ns.t: its dead letters are replayed so, too. They are left. Replay them with --upsert part,key --order at (upsert: {"key":["part","key"],"order":"at"}).',
+    ]);
+    expect(await replay(lab, {}, { upsert: other })).toEqual([[1n, 0n, 0]]);
+    expect(await rowsOf(lab)).toEqual([
+      ['a', 1, 1, 'a1'],
+      ['b', 1, 1, 'b1'],
+    ]);
   });
 
   test('never beats a newer row', async () => {
