@@ -176,8 +176,13 @@ class Reading {
     const failed = new AbortController();
     const watch = new CommitWatch(this.#sink, { onNotice });
     const looks = setInterval(() => {
-      if (this.#sink.failure === undefined) watch.look();
-      else failed.abort();
+      try {
+        if (this.#sink.failure === undefined) watch.look();
+        else failed.abort();
+      } catch (error) {
+        // Nobody else hears of what the caller's function throws.
+        failed.abort(error);
+      }
     }, LOOK_MS);
     const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
     try {
@@ -187,6 +192,7 @@ class Reading {
       clearInterval(looks);
     }
     if (this.#sink.failure !== undefined) throw this.#sink.failure;
+    failed.signal.throwIfAborted();
   }
 
   async #write({ bytes, lines: count, from }: Chunk, source: string, range?: SourceRange): Promise<void> {

@@ -98,6 +98,22 @@ it('a stream that gives nothing more hears what keeps its records from being com
   expect((await run).rows).toBe(1n);
 });
 
+it('a stream that gives nothing more is left once the function throws that hears of what keeps its records', async () => {
+  const source = new PassThrough();
+  const onNotice = (text: string) => {
+    throw new RangeError(text);
+  };
+  const stalled = join(folder, 'warehouse', 'iot', 't', 'data');
+  renameSync(stalled, `${stalled}-away`);
+  writeFileSync(stalled, '');
+  source.write('{"id":31}\n');
+  const run = moraine.sinkFiles('iot.t', [{ name: 'stream', stream: source }], { batchIntervalMs: 50, onNotice });
+  await expect(run).rejects.toThrow(/\[STORAGE_UNAVAILABLE\] It is tried again/);
+  expect(source.destroyed).toBe(true);
+  rmSync(stalled);
+  renameSync(`${stalled}-away`, stalled);
+});
+
 it('a file whose last line gets a carriage return and a newline later is read on', async () => {
   const crlf = join(folder, 'crlf.ndjson');
   const rows: bigint[] = [];
