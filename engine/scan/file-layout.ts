@@ -192,7 +192,9 @@ function toColumn(tree: Tree): FileColumn {
       return { ...base, shape: 'map', children: only.children.map(toColumn) };
     }
     const [inside] = only.children;
-    if (inside === undefined || only.children.length > 1) return { ...base, shape: 'list', children: [toColumn(only)] };
+    // A group whose one field is repeated is a list or a map, of writers that have no group between a list and its elements.
+    const isWhole = inside === undefined || only.children.length > 1 || inside.repetition === 'REPEATED';
+    if (isWhole) return { ...base, shape: 'list', children: [toColumn(only)] };
     // A repeated group of one field that is not named as the element itself is only a wrapper, and for DuckDB any such group is.
     const isWrapper = only.name !== 'array' && only.name !== `${tree.name}_tuple`;
     return { ...base, shape: 'list', children: [isWrapper ? toColumn(inside) : structOfOne(only, inside)] };
