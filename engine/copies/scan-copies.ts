@@ -5,7 +5,7 @@ import type { NestedField } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
 import type { FilePart } from '../parquet/part-of-file.js';
 import { copiedLayout, type FileLayout } from '../scan/file-layout.js';
-import { cheapestColumn, columnFinder, cutFields } from '../scan/layout-projection.js';
+import { cheapestColumn, columnFinder, cutFields, withNumbered } from '../scan/layout-projection.js';
 import { matchingRowGroups } from '../scan/row-groups.js';
 import { lineageFields, type RemoteFile, readFields, type Scan, type ScanFile, scanSql } from '../scan/scan.js';
 import { readableCopy } from './convert-file.js';
@@ -76,7 +76,7 @@ function partOf(
 ): FilePart {
   const columnOf = columnFinder(layout, scan.nameMapping);
   const read = [...fields, ...lineageFields(scan, layout)].flatMap(({ id }) => columnOf(id) ?? []);
-  const columns = read.length === 0 ? [cheapestColumn(layout)] : [...new Set(read)].sort((a, b) => a - b);
+  const columns = withNumbered(layout, read.length === 0 ? [cheapestColumn(layout)] : read).sort((a, b) => a - b);
   const { rowNumber, rowId } = scan.extras ?? {};
   const countsRows =
     rowNumber !== undefined || rowId !== undefined || scan.deletes?.files.get(file.path)?.fileNumber !== undefined;

@@ -83,6 +83,21 @@ export function columnFinder(
   };
 }
 
+/**
+ * Places of the columns that a part of a file needs so that those which are read have the names of the layout: the engine numbers names that
+ * differ by letter case alone (`a` and `A_1`) by the columns that are there.
+ */
+export function withNumbered({ columns }: FileLayout, read: readonly number[]): number[] {
+  const numbered = new Set(columns.flatMap(({ sourceName }) => sourceName?.toLowerCase() ?? []));
+  const isOfThem = ({ name, sourceName = name }: FileColumn): boolean => {
+    const own = sourceName.toLowerCase();
+    // A name that another would get by its number moves that on.
+    return numbered.has(own) || [...numbered].some((base) => own.startsWith(`${base}_`));
+  };
+  const all = columns.flatMap((column, place) => (numbered.size > 0 && isOfThem(column) ? [place] : []));
+  return [...new Set(read.some((place) => all.includes(place)) ? [...read, ...all] : read)];
+}
+
 function finder(layout: FileLayout, mapping: NameMapping | undefined): Find {
   if (layout.hasFieldIds) return findById;
   if (mapping === undefined) {
@@ -102,11 +117,11 @@ type Find = (columns: readonly FileColumn[], id: number) => FileColumn | undefin
 const findById: Find = (columns, id) => columns.find((column) => column.fieldId === id);
 
 /**
- * Whether the files can be read under their own names: DuckDB, which ignores case, tells the columns apart, and no primitive column
+ * Whether the files can be read under their own names: DuckDB, which ignores case, tells the columns apart without numbering them, and no primitive column
  * needs a cast, through which no filter reaches the row groups' statistics.
  */
 function canReadByName(layout: FileLayout, fields: readonly NestedField[]): boolean {
-  const names = new Set(layout.columns.map((column) => column.name.toLowerCase()));
+  const names = new Set(layout.columns.map(({ name, sourceName = name }) => sourceName.toLowerCase()));
   if (names.size !== layout.columns.length) return false;
   return fields.every((field) => {
     const column = findById(layout.columns, field.id);
