@@ -13,7 +13,10 @@ export interface DataFile {
   readonly fileFormat: FileFormat;
   readonly specId: number;
   readonly partition: PartitionTuple;
-  /** Types of the partition's values, given where the table's metadata does not tell them all: whoever lists the file again needs them. */
+  /**
+   * Types of the partition's values, given where the table's metadata does not tell them all, and unknown for those that it tells: whoever
+   * lists the file again needs them.
+   */
   readonly partitionTypes?: readonly PrimitiveType[];
   readonly recordCount: bigint;
   readonly fileSizeInBytes: bigint;

@@ -150,7 +150,7 @@ function fileFormatOf(text: string): FileFormat {
 
 interface PartitionReader {
   readonly read: (record: AvroRecord) => PartitionTuple;
-  /** Types of the values; undefined: metadata tells them. */
+  /** Types of the values, unknown where metadata tells them; undefined: it tells them all. */
   readonly types: readonly PrimitiveType[] | undefined;
 }
 
@@ -163,7 +163,7 @@ function partitionReader(
   if (spec.fields.length === 0) return { read: () => [], types: undefined };
   if (slot102 === undefined) throw new MoraineError('MANIFEST_CORRUPT', 'it lacks the partition of its files');
   const fields = new RecordFields(slot102.node);
-  const untold = { kind: 'unknown' } as const;
+  const untold: PrimitiveType = { kind: 'unknown' };
   const isUntold = partitionType.some((field, position) => !isTold(spec, position, field));
   const readers = spec.fields.map((field, position) => {
     const slot = fields.slot(field.fieldId);
@@ -173,11 +173,12 @@ function partitionReader(
     }
     const written = primitiveTypeOf(slot.node);
     const wanted = partitionType[position] ?? { type: untold };
-    const type = isTold(spec, position, wanted) ? wanted.type : written;
+    const isSettled = isTold(spec, position, wanted);
+    const type = isSettled ? wanted.type : written;
     if (type === undefined)
       throw new MoraineError('MANIFEST_CORRUPT', `its partition field '${field.name}' is not primitive`);
     const read = (partition: AvroRecord): PrimitiveValue | null => valueFromAvro(type, partition[slot.key] ?? null);
-    return { type: type as PrimitiveType, read };
+    return { type: isSettled ? untold : (type as PrimitiveType), read };
   });
   return {
     types: isUntold ? readers.map(({ type }) => type) : undefined,

@@ -132,7 +132,7 @@ const UNREADABLE = 'neither Parquet nor Avro, encrypted, or of partitions that m
 const isReadable = ({ fileFormat, keyMetadata, partition, partitionTypes }: DataFile): boolean =>
   keyMetadata === undefined &&
   (fileFormat === 'PARQUET' || fileFormat === 'AVRO') &&
-  (partitionTypes === undefined || partition.every((value) => value === null));
+  partition.every((value, index) => value === null || (partitionTypes?.[index]?.kind ?? 'unknown') === 'unknown');
 
 const keyOf = ({ file }: PlannedFile): string => partitionKey(file.specId, file.partition);
 

@@ -92,3 +92,29 @@ test('a table whose metadata is damaged is refused by its name, and nothing is w
   expect(readdirSync(warehouse, { recursive: true })).toEqual(before);
   await catalog.close();
 });
+
+/** A table whose metadata has lost the source columns of partition fields of a transform. */
+function withoutSources(table: RowTable, kind: string) {
+  return async () => {
+    const loaded = await table.load();
+    const partitionSpecs = loaded.metadata.partitionSpecs.map((spec) => ({
+      ...spec,
+      fields: spec.fields.map((field) => (field.transform.kind === kind ? { ...field, sourceId: 99 } : field)),
+    }));
+    return { ...loaded, metadata: { ...loaded.metadata, partitionSpecs } };
+  };
+}
+
+test('files are compacted though a void partition field has outlived its column, but not if values have no type', async () => {
+  // As format version 1 leaves the fields that a spec drops: specification, "Partition Evolution".
+  const table = await RowTable.create(2, 'part, void(x)');
+  for (let commit = 0; commit < 5; commit++) await table.append([[commit, 'a', commit]]);
+  const deps = compactDeps(table.world);
+  const untold = await compactDirect({ ...deps, loadTable: withoutSources(table, 'identity') }, REQUEST);
+  const reason = 'neither Parquet nor Avro, encrypted, or of partitions that metadata does not tell the types of';
+  expect(untold).toMatchObject({ groups: 0, skipped: [{ files: 5, reason }] });
+  const result = await compactDirect({ ...deps, loadTable: withoutSources(table, 'void') }, REQUEST);
+  expect(result).toMatchObject({ groups: 1, filesRemoved: 5, filesAdded: 1, rows: 5n, skipped: [] });
+  expect(await filesByPart(table)).toEqual({ a: [5] });
+  expect(await idsOf(table)).toEqual(['a0', 'a1', 'a2', 'a3', 'a4']);
+});
