@@ -106,7 +106,10 @@ function named(column: FileColumn, name: string | undefined, type: DuckDBType | 
   return { ...column, ...own, children: namedChildren(column, type) };
 }
 
-function namedChildren({ children, shape, isUnwrapped }: FileColumn, type: DuckDBType | undefined): FileColumn[] {
+function namedChildren(column: FileColumn, type: DuckDBType | undefined): readonly FileColumn[] {
+  const { children, shape, isUnwrapped } = column;
+  // A repeated field of a group that is not marked as a list is for DuckDB no list in the group's place.
+  if (type === undefined || shape === 'primitive') return children;
   if (isUnwrapped === true) return children.map((child) => named(child, undefined, type));
   if (shape === 'list') return children.map((child) => named(child, undefined, (type as DuckDBListType).valueType));
   if (shape === 'map') {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readFileLayouts, scanSql } from '../../../engine/index.js';
+import { checkFiles, readFileLayouts, scanSql } from '../../../engine/index.js';
 import { changed, i64 } from '../../../engine/parquet/thrift-fields.js';
 import { I32, type ThriftStruct, type ThriftValue, writeThrift } from '../../../engine/parquet/thrift-tree.js';
 import type { IcebergType } from '../../../iceberg/index.js';
@@ -217,3 +217,33 @@ it.each(['array', 'l_tuple', 'list'])(
     expect(await read(`maps-${name}.parquet`, content, type)).toEqual(['[{1=10, 2=NULL}, {}]', '[]', null]);
   },
 );
+
+it('looks at a file with a repeated field that nothing says is a list, beside names that differ by letter case alone', async () => {
+  const cells: readonly Cell[] = [[0, 2, 7]];
+  const content = parquet(
+    [
+      ['g', OPTIONAL, 1, undefined, 3],
+      ['x', OPTIONAL, 2, undefined, 1],
+      ['y', REPEATED, 3],
+      ['a', OPTIONAL, 4],
+      ['A', OPTIONAL, 5],
+    ],
+    [
+      { path: ['g', 'x', 'y'], cells: [[0, 3, 7]] },
+      { path: ['g', 'a'], cells },
+      { path: ['g', 'A'], cells },
+    ],
+    1,
+  );
+  const path = localPath(join(harness.folder, 'repeated.parquet'));
+  await writeFile(path, content);
+  const layouts = await harness.engine.withConnection((connection) =>
+    checkFiles(connection, [{ path, fileSizeInBytes: BigInt(content.length) }]),
+  );
+  const names = layouts.get(path)?.columns[0]?.children.map(({ name, sourceName = name }) => [name, sourceName]);
+  expect(names).toEqual([
+    ['x', 'x'],
+    ['a', 'a'],
+    ['A_1', 'A'],
+  ]);
+});
