@@ -18,7 +18,7 @@ const asking =
       const extra = Object.keys(record).find((name) => !types.has(name));
       if (extra !== undefined) {
         const type = { kind: typeof record[extra] === 'number' ? 'long' : 'string' } as const;
-        if (!changes.has(extra)) changes.set(extra, { change: 'add', name: extra, type } as SchemaChange);
+        if (!changes.has(extra)) changes.set(extra, { change: 'add', name: extra, type });
         return [{ line, problem: 'EXTRA_FIELD', column: null }];
       }
       const wrong = Object.entries(record).find(
