@@ -30,15 +30,9 @@ const OF_FILE_SYSTEMS = [
   'test/unit/tables/{other-writers,pinned-table,plan-deletes}.test.ts',
 ];
 
-/** Suites of `npm test` with more random rounds. */
-const ROUNDS = {
-  include: ['test/simulation/sinks.test.ts', 'test/property/features-point-in-time.test.ts'],
-  env: { MORAINE_SIMULATION_SEEDS: '250', MORAINE_WORLDS: '120' },
-};
-
 /**
  * `npm run test:integration`: what needs a peer, another server or a packed installation, hundreds of runs of the command, a death at
- * every point, many random rounds, a second store.
+ * every point, a second store.
  */
 export default defineConfig({
   test: {
@@ -47,7 +41,6 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...settings, name: 'integration', env: SHORT_LIVED_JAVA, include: ['test/integration/**/*.test.ts'] } },
-      { test: { ...settings, name: 'rounds', ...ROUNDS } },
       {
         test: {
           ...settings,

@@ -1,7 +1,7 @@
 /**
  * Point-in-time retrieval on random tables equals nested loops over the rows that the tables have, whichever join is used, and so do the
  * shards of a training set on what parts have left of the tables.
- * `MORAINE_WORLDS` is the number of worlds (60; 120 in `test:integration`), made from `MORAINE_SEED`; `MORAINE_WORLD` repeats one of them alone.
+ * `MORAINE_WORLDS` is the number of worlds (60), made from `MORAINE_SEED`; `MORAINE_WORLD` repeats one of them alone.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';

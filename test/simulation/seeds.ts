@@ -2,7 +2,7 @@
  * The seeds of a simulation. `MORAINE_SEED=7 npx vitest run test/simulation` runs the worlds of seed 7 alone.
  *
  *   MORAINE_SEED                the first seed (1)
- *   MORAINE_SIMULATION_SEEDS    how many (as many as the test says, in `test:integration` 250; with MORAINE_SEED 1)
+ *   MORAINE_SIMULATION_SEEDS    how many (as many as the test says; with MORAINE_SEED 1)
  *   MORAINE_SIMULATION_MINUTES  goes on with further seeds until so much time has passed
  */
 import { numberIn } from '../support/environment.js';
