@@ -1,26 +1,22 @@
 /** The workflow `trainingSet`: started by hand and by the library; and what it does when steps fail. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TrainingSetInput, TrainingSetResult } from '../../activities/contract.js';
 import { createMoraine } from '../../index.js';
 import { createActivities, startTrainingSet, waitForTrainingSet } from '../../workers/index.js';
 import { rejectionCode } from '../support/error-code.js';
-import { gate } from '../support/gate.js';
 import {
   COMMITTED_TRAINING_SET,
   failureOf,
   plannedTrainingSet,
-  reducedPart,
   scriptedActivities,
   stagedShard,
 } from '../support/scripted-activities.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
 import { LABELS, TrainingProject } from '../support/training-project.js';
-import { untilGivenUp } from '../support/way.js';
 
 async function trainingProject(): Promise<TrainingProject> {
   const project = await TrainingProject.createIn(temporaryFolder());
@@ -137,59 +133,6 @@ describe('the workflow alone', () => {
     expect(steps.at(-1)).toBe('discard');
     expect(steps).not.toContain('commit');
   });
-
-  test('runs that others have overtaken end before what was made is taken back, and what they leave late is discarded, too', async () => {
-    const runs = new Map<string, number>();
-    const isFirst = (name: string): boolean => {
-      runs.set(name, (runs.get(name) ?? 0) + 1);
-      return runs.get(name) === 1;
-    };
-    const isLate = gate();
-    const isCommitted = gate();
-    const seen: string[] = [];
-    const again: unknown[] = [];
-    const settings = testSettings();
-    const activities = scriptedActivities({
-      planTraining: () => Promise.resolve(plannedTrainingSet(2, { parts: 2, partsAlike: true })),
-      discardTraining: async () => void seen.push('discard'),
-    });
-    await testWorker(settings, {
-      ...activities,
-      reduceTrainingPart: async ({ part, again: isAgain }) => {
-        if (part === 1) again.push(isAgain);
-        if (part === 0 || !isFirst('part')) return reducedPart(part);
-        // It hears of its end, and has ended.
-        await untilGivenUp().catch(() => undefined);
-        setTimeout(() => isLate.open(), 500);
-        return { ...reducedPart(part), reducedLocation: 'late' };
-      },
-      stageTrainingShard: async ({ shard, again: isAgain }) => {
-        if (shard === 1) again.push(isAgain);
-        if (shard === 1 && isFirst('shard'))
-          return await untilGivenUp().finally(async () => {
-            await isCommitted.opened;
-            await sleep(300);
-            seen.push('the shard was given up');
-          });
-        const context = Context.current();
-        const timer = setInterval(() => context.heartbeat({}), 1000);
-        await isLate.opened;
-        clearInterval(timer);
-        return stagedShard(shard);
-      },
-      commitTrainingSet: async ({ reduced }) => {
-        seen.push(`commit: ${(reduced ?? []).join(', ')}`);
-        isCommitted.open();
-        throw failureOf('TABLE_ALREADY_EXISTS', true);
-      },
-    });
-    const temporal = await testClient(settings);
-    const started = await startTrainingSet(temporal, settings, input());
-    expect(await rejectionCode(waitForTrainingSet(temporal.client, started))).toBe('TABLE_ALREADY_EXISTS');
-    const lists = [0, 1].map((part) => reducedPart(part).reducedLocation);
-    expect(seen).toEqual([`commit: ${[...lists, 'late'].join(', ')}`, 'the shard was given up', 'discard']);
-    expect(again).toEqual([undefined, true, undefined, true]);
-  }, 120_000);
 
   test('cancelled before the commit it takes back what it has made', async () => {
     let isCancelled = false;

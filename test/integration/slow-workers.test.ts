@@ -1,11 +1,21 @@
 /** Runs some of whose workers are slow, though not lost: their heartbeats come, and their work does not end. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { expect, test } from 'vitest';
 import { showRun } from '../../runs/index.js';
-import { startMaterialization, waitForRun } from '../../workers/index.js';
+import { startMaterialization, startTrainingSet, waitForRun, waitForTrainingSet } from '../../workers/index.js';
+import { rejectionCode } from '../support/error-code.js';
 import { gate } from '../support/gate.js';
-import { extractedShard, plannedRun, reducedPart, scriptedActivities } from '../support/scripted-activities.js';
+import {
+  extractedShard,
+  failureOf,
+  plannedRun,
+  plannedTrainingSet,
+  reducedPart,
+  scriptedActivities,
+  stagedShard,
+} from '../support/scripted-activities.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
 import { untilGivenUp } from '../support/way.js';
 
@@ -78,3 +88,61 @@ test('what a slow worker has not done another one does as well; who ends first c
     'Read: part 2 of 2, again: its worker is slow',
   ]);
 });
+
+test('runs that others have overtaken end before what was made is taken back, and what they leave late is discarded, too', async () => {
+  const runs = new Map<string, number>();
+  const isFirst = (name: string): boolean => {
+    runs.set(name, (runs.get(name) ?? 0) + 1);
+    return runs.get(name) === 1;
+  };
+  const isLate = gate();
+  const isCommitted = gate();
+  const seen: string[] = [];
+  const again: unknown[] = [];
+  const settings = testSettings();
+  const activities = scriptedActivities({
+    planTraining: () => Promise.resolve(plannedTrainingSet(2, { parts: 2, partsAlike: true })),
+    discardTraining: async () => void seen.push('discard'),
+  });
+  await testWorker(settings, {
+    ...activities,
+    reduceTrainingPart: async ({ part, again: isAgain }) => {
+      if (part === 1) again.push(isAgain);
+      if (part === 0 || !isFirst('part')) return reducedPart(part);
+      // It hears of its end, and has ended.
+      await untilGivenUp().catch(() => undefined);
+      setTimeout(() => isLate.open(), 500);
+      return { ...reducedPart(part), reducedLocation: 'late' };
+    },
+    stageTrainingShard: async ({ shard, again: isAgain }) => {
+      if (shard === 1) again.push(isAgain);
+      if (shard === 1 && isFirst('shard'))
+        return await untilGivenUp().finally(async () => {
+          await isCommitted.opened;
+          await sleep(300);
+          seen.push('the shard was given up');
+        });
+      const context = Context.current();
+      const timer = setInterval(() => context.heartbeat({}), 1000);
+      await isLate.opened;
+      clearInterval(timer);
+      return stagedShard(shard);
+    },
+    commitTrainingSet: async ({ reduced }) => {
+      seen.push(`commit: ${(reduced ?? []).join(', ')}`);
+      isCommitted.open();
+      throw failureOf('TABLE_ALREADY_EXISTS', true);
+    },
+  });
+  const temporal = await testClient(settings);
+  const started = await startTrainingSet(temporal, settings, {
+    name: `set_${randomUUID().slice(0, 8)}`,
+    features: ['v'],
+    entities: { table: 'demo.labels' },
+    to: 'demo.set',
+  });
+  expect(await rejectionCode(waitForTrainingSet(temporal.client, started))).toBe('TABLE_ALREADY_EXISTS');
+  const lists = [0, 1].map((part) => reducedPart(part).reducedLocation);
+  expect(seen).toEqual([`commit: ${[...lists, 'late'].join(', ')}`, 'the shard was given up', 'discard']);
+  expect(again).toEqual([undefined, true, undefined, true]);
+}, 120_000);
