@@ -1,12 +1,11 @@
 /** The activity of `ingest`: a sink that runs until it is told to end. */
-import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import type { Project } from '../project/index.js';
 import { readThenClose, type SinkAttempt } from '../sink/index.js';
 import type { IngestActivities, IngestCounts } from './ingest-contract.js';
 import { type IngestRequest, parseIngestRequest } from './ingest-request.js';
 import { type HowLong, openIngestSource } from './ingest-sources.js';
-import { asActivity } from './step.js';
+import { asActivity, workNamed } from './step.js';
 
 /** An attempt ends so that the history can go on in a new one. */
 const ATTEMPT_MS = 86_400_000;
@@ -54,10 +53,7 @@ async function write(
 function ownAttempt(): SinkAttempt {
   const { info } = Context.current();
   const { workflowId = '', runId: id = '' } = info.workflowExecution ?? {};
-  const work = createHash('sha256')
-    .update(JSON.stringify([info.namespace, workflowId]))
-    .digest('hex')
-    .slice(0, 16);
   const run = { id, askedAtMs: info.scheduledTimestampMs };
+  const work = workNamed(info.namespace, workflowId);
   return { work, order: [Number(info.activityId), info.attempt], run };
 }

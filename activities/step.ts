@@ -58,13 +58,13 @@ export interface HeartbeatDetails {
 }
 
 function attemptOf(info: Info): WorkAttempt {
-  return { work: workOf(info, info.activityId), number: info.attempt };
+  const { workflowId, runId } = info.workflowExecution ?? {};
+  return { work: workNamed(workflowId, runId, info.activityId), number: info.attempt };
 }
 
-/** A text that is equal for all attempts at the same work of a workflow run: all that it does, or what is named. */
-export function workOf({ workflowExecution }: Info, ...names: readonly string[]): string {
-  const work = JSON.stringify([workflowExecution?.workflowId, workflowExecution?.runId, ...names]);
-  return createHash('sha256').update(work).digest('hex').slice(0, 16);
+/** A text that is equal for all attempts at the work of these names, and for no other work. */
+export function workNamed(...names: readonly (string | undefined)[]): string {
+  return createHash('sha256').update(JSON.stringify(names)).digest('hex').slice(0, 16);
 }
 
 /** Runs an activity's work under a heartbeat; what it throws becomes a Temporal failure, once. */

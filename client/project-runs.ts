@@ -45,13 +45,18 @@ export async function listProjectRuns(
   const { listRuns } = await loadRuns();
   return onProjectServer(
     project,
-    ({ client, settings }) => listRuns(client, { ...withTableNames(project, filter), limit, ...placeOf(settings) }),
+    ({ client, settings }) => listRuns(client, filterOf(project, { ...filter, limit }, settings)),
     { ...(signal === undefined ? {} : { signal }), ...(announce === undefined ? {} : { announce }) },
   );
 }
 
 /** Runs name a table without its catalog if that is the default one, but for some that people have named otherwise. */
-function withTableNames<Filter extends Pick<RunsRequest, 'table'>>({ config }: Project, { table, ...filter }: Filter) {
+function filterOf(
+  { config }: Project,
+  { table, ...asked }: Pick<RunsRequest, 'view' | 'table' | 'status'> & { readonly limit: number },
+  settings: ConnectedServer['settings'],
+) {
+  const filter = { ...asked, ...placeOf(settings) };
   if (table === undefined) return filter;
   const prefix = `${config.defaultCatalog}/`;
   const name = table.startsWith(prefix) ? table.slice(prefix.length) : table;
@@ -78,11 +83,7 @@ export async function listRunsOnRunningServer(
   if ((await project.knownIdentity()) === null) return [];
   const { listRuns } = await loadRuns();
   const list = async (server: ConnectedServer): Promise<readonly ListedRun[]> => {
-    const runs = await listRuns(server.client, {
-      ...withTableNames(project, filter),
-      limit,
-      ...placeOf(server.settings),
-    });
+    const runs = await listRuns(server.client, filterOf(project, { ...filter, limit }, server.settings));
     return runs.map((run) => ({ ...run, url: withPage(server, run).url }));
   };
   return onRunningServer(project, (server) => unlessAborted(list(server), signal), signal && { signal });

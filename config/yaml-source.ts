@@ -57,7 +57,7 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
     message: `not valid YAML: ${error.message}`,
   }));
   const fromEnvironment = new Set<unknown>();
-  const unquoted = new Map<unknown, Scalar>();
+  const unquoted = new Set<unknown>();
   visit(document, {
     Scalar(position, node) {
       if (env === undefined || position === 'key') return;
@@ -67,7 +67,7 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
       else {
         node.value = expanded.text;
         fromEnvironment.add(node);
-        if (node.type === Scalar.PLAIN) unquoted.set(node, node);
+        if (node.type === Scalar.PLAIN) unquoted.add(node);
       }
     },
     Alias(_position, node) {
@@ -107,7 +107,7 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
     return node !== undefined && !fromEnvironment.has(node);
   };
   const withPlainValues = (paths: readonly (readonly PropertyKey[])[]): unknown => {
-    const nodes = paths.flatMap((path) => unquoted.get(nodeAt(path)) ?? []);
+    const nodes = paths.map(nodeAt).filter((node): node is Scalar => unquoted.has(node));
     for (const node of nodes) node.value = plainValue(String(node.value));
     return nodes.length === 0 ? undefined : plainDocument(document, problems);
   };

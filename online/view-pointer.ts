@@ -48,11 +48,11 @@ export class ViewPointer {
   #making: Promise<unknown> = Promise.resolve();
   /** States that were prepared one after the other and not served, since a bridge was served that had more. */
   #overtaken = 0;
-  /** Ends when the state that is being prepared is served. */
-  #preparing: Promise<void> | undefined;
-  #next: OnlineView | undefined;
+  /** The state that is being prepared; `served` ends when it is served, or cannot be. */
+  #preparing: { readonly view: OnlineView; readonly served: Promise<void> } | undefined;
   /** Ends when a state is served that stands for a newer one, or cannot be. */
   #bridging: Promise<void> | undefined;
+  /** What is being decoded of that state. */
   #bridgeInWork: DecodedTable | undefined;
   /** A commit of this process that must be in what is read, though its rows could not be read yet, and when it was. */
   #least: { readonly snapshot: SnapshotName; readonly atMs: number } | undefined;
@@ -72,7 +72,7 @@ export class ViewPointer {
    * @param nowUs the time that is read; undefined: the present
    */
   fresh(maxStalenessMs: number, wanted: SnapshotName | undefined, nowUs: bigint | undefined): OnlineView | undefined {
-    const next = this.#next;
+    const next = this.#preparing?.view;
     const prepared = next === undefined ? undefined : { value: next, atMs: this.#seenAtMs.get(next) ?? 0 };
     const known = [this.#served, prepared, this.#newest];
     return known.find((state) => {
@@ -117,7 +117,7 @@ export class ViewPointer {
       return false;
     }
     while (this.#served !== undefined && !this.has(this.#served.value, snapshot)) {
-      const underWay = [this.#bridging, this.#preparing].filter((work) => work !== undefined);
+      const underWay = [this.#bridging, this.#preparing?.served].filter((work) => work !== undefined);
       if (underWay.length === 0) return false;
       await Promise.race(underWay);
     }
@@ -126,7 +126,8 @@ export class ViewPointer {
 
   /** Ends when the newest state that is known is served from its own files, or cannot be. */
   async settled(): Promise<void> {
-    for (let work = this.#preparing; work !== undefined; work = this.#preparing ?? this.#bridging) await work;
+    const underWay = (): Promise<void> | undefined => this.#preparing?.served ?? this.#bridging;
+    for (let work = this.#preparing?.served; work !== undefined; work = underWay()) await work;
   }
 
   /** Looks again, if the view was looked for before. Who needs the state sees an error, not this. */
@@ -200,7 +201,7 @@ export class ViewPointer {
     if (this.#bridge?.of === value && this.#bridge.view === served.value) this.#serveBridge(this.#bridge, checked.atMs);
     else if (!isBegun(value.decoded, served.value.decoded) || this.#isFarAhead(value))
       this.#bridging ??= this.#build(value, served.value);
-    this.#preparing ??= this.#prepare(value, this.#prepared ?? served.value);
+    this.#preparing ??= { view: value, served: this.#prepare(value, this.#prepared ?? served.value) };
   }
 
   /**
@@ -215,11 +216,9 @@ export class ViewPointer {
   }
 
   async #prepare(next: OnlineView, before: OnlineView): Promise<void> {
-    this.#next = next;
     await next.carrying;
     const isHeldBack = await prepareParts(this.#deps.loader, next.decoded, before.decoded);
     this.#preparing = undefined;
-    this.#next = undefined;
     const newest = this.#newest;
     if (newest === undefined) return;
     // While the storage fails, the served state answers until it is too old. The next look tries again.
@@ -274,7 +273,7 @@ export class ViewPointer {
 
   /** Gives up states that were overtaken before they were prepared: they will not be served. */
   #giveUpOvertaken(): void {
-    const mayBeServed = [this.#served?.value, this.#prepared, this.#next, this.#newest?.value, this.#made];
+    const mayBeServed = [this.#served?.value, this.#prepared, this.#preparing?.view, this.#newest?.value, this.#made];
     const decoded = new Set([...mayBeServed.map((view) => view?.decoded), this.#bridgeInWork]);
     const overtaken = this.#passed.filter((table) => !decoded.has(table));
     if (overtaken.length > 0) this.#release(overtaken);

@@ -228,9 +228,11 @@ async function replayedSinks(
   const rows = await deadLetterRowsSql(connection, deadLetters, plan);
   const sql = `SELECT DISTINCT "sink" FROM ${rows} WHERE ${waitingSql(table)} ORDER BY "sink"`;
   const sinks = (await connection.rows(sql)).map(([name]) => String(name));
-  const refused = new Map(
-    sinks.flatMap((sink) => refusalOf(table, sink, upsert) ?? []).map((each) => [each.sink, each.error]),
-  );
+  const refused = new Map<string, MoraineError>();
+  for (const sink of sinks) {
+    const error = refusalOf(table, sink, upsert);
+    if (error !== undefined) refused.set(sink, error);
+  }
   const replayed = sinks.filter((sink) => !refused.has(sink));
   const [first] = refused.values();
   if (first !== undefined && replayed.length === 0) throw first;
@@ -239,17 +241,13 @@ async function replayedSinks(
 }
 
 /** Why dead letters of a sink are not replayed; undefined: they are. */
-function refusalOf(
-  table: Table,
-  sink: string,
-  given: UpsertOptions | undefined,
-): { readonly sink: string; readonly error: MoraineError } | undefined {
+function refusalOf(table: Table, sink: string, given: UpsertOptions | undefined): MoraineError | undefined {
   const columns = new Set(currentSchema(table.metadata).fields.map(({ name }) => name));
   let wanted: UpsertOptions | undefined;
   try {
     wanted = requireAnchors(table, sink).at(-1)?.state.upsert;
   } catch (error) {
-    if (isMoraineError(error, 'SINK_POSITION_UNKNOWN')) return { sink, error };
+    if (isMoraineError(error, 'SINK_POSITION_UNKNOWN')) return error;
     throw error;
   }
   if (wanted === undefined) return undefined;
@@ -257,12 +255,11 @@ function refusalOf(
   // Columns may have got other names since.
   const isKnown = [...wanted.key, order].every((column) => columns.has(column));
   if (given !== undefined && (!isKnown || isSameUpsert(wanted, given))) return undefined;
-  const error = new MoraineError(
+  return new MoraineError(
     'INVALID_ARGUMENT',
     `Sink ${JSON.stringify(sink)} keeps one row of each key of ${formatTableName(table.identifier)}: its dead letters are replayed so, too.`,
     { remedy: `Replay them with --upsert ${key} --order ${order} (upsert: ${JSON.stringify(wanted)}).` },
   );
-  return { sink, error };
 }
 
 const isSameUpsert = (one: UpsertOptions, other: UpsertOptions): boolean =>
