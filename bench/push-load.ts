@@ -14,6 +14,8 @@ const READ_INTERVAL_MS = 25;
 const READ_ENTITIES = 10;
 /** One push in so many is looked for through the other service. */
 const WATCHED = 100;
+const LOOK_INTERVAL_MS = 20;
+const MOST_LOOKED_FOR = 500;
 /** Requests of a connection that may be without an answer. */
 const MAX_UNANSWERED = 1_000;
 
@@ -63,6 +65,8 @@ export async function measurePushes(load: PushLoad): Promise<PushFigures> {
   const reads: Timed[] = [];
   const served: number[] = [];
   const answers: Promise<void>[] = [];
+  const watched: Watched[] = [];
+  let isEnded = false;
   let failed = 0;
   let count = 0;
   const began = performance.now();
@@ -93,12 +97,18 @@ export async function measurePushes(load: PushLoad): Promise<PushFigures> {
     const number = count++;
     const keys = Array.from({ length: ROWS }, () => Math.floor(random() * load.entities));
     await post(client, '/write-to-online-store', pushBody(keys, number));
-    if (number % WATCHED === 0) answers.push(watch(other, keys[0] ?? 0, number, served));
+    if (number % WATCHED === 0) watched.push({ key: keys[0] ?? 0, number, began: performance.now() });
   };
   const read = async (): Promise<void> => {
     const keys = Array.from({ length: READ_ENTITIES }, () => Math.floor(random() * load.entities));
     await post(reader, '/get-online-features', readBody(keys, FEATURE_NAMES));
   };
+  const watching = (async () => {
+    while (!isEnded || watched.length > 0) {
+      await look(other, watched, served);
+      await sleep(LOOK_INTERVAL_MS);
+    }
+  })();
   await Promise.all([
     ...pushers.map((client, place) =>
       every((place * INTERVAL_MS) / CONNECTIONS, INTERVAL_MS, pushes, () => push(client)),
@@ -107,6 +117,8 @@ export async function measurePushes(load: PushLoad): Promise<PushFigures> {
   ]);
   // Answers add further ones.
   for (let place = 0; place < answers.length; place += 1) await answers[place];
+  isEnded = true;
+  await watching;
   await Promise.all([...pushers, reader, other].map((client) => client.close()));
   const part = Math.min(60_000, endMs / 4);
   return {
@@ -143,17 +155,30 @@ function quickSpans(pushes: readonly Timed[], endMs: number): number {
   return p99s.filter((p99) => p99 <= PUSH_BAR_MS).length / p99s.length;
 }
 
-/** Waits until the other service serves the push, or a later one of the same entity. */
-async function watch(client: Client, key: number, number: number, served: number[]): Promise<void> {
-  const began = performance.now();
-  for (;;) {
-    const answer = await post(client, '/get-online-features', readBody([key], ['n1'])).catch(() => '');
-    const { results } = (answer === '' ? { results: [] } : JSON.parse(answer)) as {
-      readonly results: readonly { readonly values: readonly (number | null)[] }[];
-    };
-    const value = results.at(-1)?.values[0] ?? -1;
-    if (value >= PUSHED + number && value < 2 * PUSHED) return void served.push(performance.now() - began);
-    await sleep(10);
+/** A push that was acknowledged and is looked for. */
+interface Watched {
+  readonly key: number;
+  readonly number: number;
+  readonly began: number;
+}
+
+/** Takes those out that the other service serves, or a later push of the same entity: one request for all, since a request for each would grow with the delay. */
+async function look(client: Client, watched: Watched[], served: number[]): Promise<void> {
+  const asked = watched.slice(0, MOST_LOOKED_FOR);
+  if (asked.length === 0) return;
+  const keys = asked.map(({ key }) => key);
+  const answer = await post(client, '/get-online-features', readBody(keys, ['n1'])).catch(() => '');
+  if (answer === '') return;
+  const { results } = JSON.parse(answer) as {
+    readonly results: readonly { readonly values: readonly (number | null)[] }[];
+  };
+  const values = results.at(-1)?.values ?? [];
+  const now = performance.now();
+  for (const [place, { number, began }] of asked.entries()) {
+    const value = values[place] ?? -1;
+    if (value < PUSHED + number || value >= 2 * PUSHED) continue;
+    served.push(now - began);
+    watched.splice(watched.indexOf(asked[place] as Watched), 1);
   }
 }
 

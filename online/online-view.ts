@@ -28,6 +28,7 @@ import { ONLINE_COLUMNS } from './online-columns.js';
 import { carryRows, heldCells } from './parts/carry-rows.js';
 import { MAX_PART_ROWS } from './parts/cell.js';
 import { DecodedTable } from './parts/decoded-table.js';
+import type { PartLoader } from './parts/part-loader.js';
 import { type OnlineColumns, storedColumns } from './stored-columns.js';
 
 /** The newest row of an entity. */
@@ -78,20 +79,21 @@ export class OnlineView {
   /**
    * @param joinKeys as of {@link storedColumns}
    * @param before the same view as it was loaded last: what it knows of files that are still there is kept
-   * @param partRows most rows that a decoded part is made for
+   * @param loader of its parts
    */
   static async load(
     name: string,
     table: Table,
     joinKeys: readonly string[],
-    { before, partRows = MAX_PART_ROWS }: { readonly before?: OnlineView | undefined; readonly partRows?: number } = {},
+    { before, loader }: { readonly before?: OnlineView | undefined; readonly loader?: PartLoader } = {},
   ): Promise<OnlineView> {
     const { schema, columns } = storedColumns(table.metadata, joinKeys, name);
     const index = await FileIndex.load(table, schema, columns, before?.index);
     const isAlike = before !== undefined && readsAlike(before, table, schema, columns);
+    const partRows = loader?.partRows ?? MAX_PART_ROWS;
     const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined, partRows);
     const view = new OnlineView(name, table, columns, index, decoded);
-    if (isAlike) view.#carryFrom(before);
+    if (isAlike && loader !== undefined) view.#carryFrom(before, loader);
     return view;
   }
 
@@ -101,13 +103,13 @@ export class OnlineView {
   }
 
   /** It takes long where much was written anew. Who reads it meanwhile decodes what is needed. */
-  #carryFrom(before: OnlineView): void {
+  #carryFrom(before: OnlineView, loader: PartLoader): void {
     const isRewritten = this.index.lacksFilesOf(before.index);
     const carrying = before.#carrying;
     if (!isRewritten && carrying === undefined) return;
     const carry = async (held: ReturnType<typeof heldCells>): Promise<void> => {
       const compactions = await compactionsBetween(before.index, this.index, this.table);
-      await carryRows(this.decoded, before.decoded, held, compactions);
+      await carryRows(this.decoded, before.decoded, held, compactions, loader);
     };
     const follow = async (): Promise<void> => {
       await carrying;

@@ -312,7 +312,7 @@ export class ViewPointer {
     if (before !== undefined && !isNewer(table, before.table)) return before;
     const made = await OnlineView.load(this.name, table, this.#joinKeys, {
       before,
-      partRows: this.#deps.loader.partRows,
+      loader: this.#deps.loader,
     });
     // It took so long that another was made meanwhile.
     if (this.#made !== before) return await this.#make(table);

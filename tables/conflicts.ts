@@ -38,7 +38,7 @@ export function statusCheck(metadata: TableMetadata): RetryLimits {
 
 /** More tries, with waits that stay short: for work that costs more to plan again than to commit once more beside a busy writer. */
 export function persistently(limits: RetryLimits): RetryLimits {
-  return { ...limits, retries: limits.retries * 5, maxWaitMs: Math.min(limits.maxWaitMs, limits.minWaitMs) };
+  return { ...limits, retries: limits.retries * 25, maxWaitMs: Math.min(limits.maxWaitMs, limits.minWaitMs) };
 }
 
 /**

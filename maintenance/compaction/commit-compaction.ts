@@ -37,7 +37,8 @@ export async function commitCompaction(
   let result: CommittedGroups = { committed: [], conflicts: [], reason: null, snapshotId: null };
   for (const alike of bySequenceNumber(plan, staged)) {
     const together = await commitOrConflict(deps, plan, alike);
-    if (together.conflicts.length === 0 || alike.length === 1) {
+    // A commit for each group would lose more races, not fewer.
+    if (together.conflicts.length === 0 || alike.length === 1 || together.isOutrun) {
       result = added(result, together);
       continue;
     }
@@ -69,14 +70,15 @@ async function commitOrConflict(
   deps: Pick<CompactDeps, 'engine' | 'io' | 'loadTable'>,
   plan: StoredPlan,
   staged: readonly StagedGroup[],
-): Promise<CommittedGroups> {
+): Promise<CommittedGroups & { readonly isOutrun: boolean }> {
   const groups = staged.map(({ group }) => group);
   try {
     const snapshotId = await commitTogether(deps, plan, staged);
-    return { committed: groups, conflicts: [], reason: null, snapshotId };
+    return { committed: groups, conflicts: [], reason: null, snapshotId, isOutrun: false };
   } catch (error) {
     if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
-    return { committed: [], conflicts: groups, reason: error.message, snapshotId: null };
+    const isOutrun = error.details['attempts'] !== undefined;
+    return { committed: [], conflicts: groups, reason: error.message, snapshotId: null, isOutrun };
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * Rows of an entity that tie in event time are in the files of one partition and in files without a partition. The oldest file without a
  * partition is the cut: all files without a partition, and files of partitions that are as young, are folded together; older files are
- * rewritten partition by partition, and their new files stay older than the cut. Where partitions have hours, `latest` takes all hours of a
+ * rewritten partition by partition, many small ones with one statement, and their new files stay older than the cut. Where partitions have hours, `latest` takes all hours of a
  * bucket together once many rows came on top: a row of a later hour supersedes those of earlier ones.
  */
 import { largest } from '../../errors/index.js';
@@ -37,6 +37,10 @@ const SHARED_RATIO = 8n;
 const TIER_RATIO = 2n;
 /** A table of at most so many bytes may be folded as a whole, by one statement. */
 const WHOLE_TABLE_BYTES = 2 ** 30;
+/** From so many buckets on they are rewritten together: a statement for each would cost more than their rows. */
+const MIN_BUNDLED = 16;
+/** Most bytes of buckets that are rewritten together. */
+const BUNDLED_BYTES = 2 ** 27;
 /** The other strategies rewrite files of an online table from so many on. */
 const OTHER_MIN_FILES = 5;
 
@@ -100,7 +104,28 @@ export function onlineGroups(
         ...number,
       }),
     );
-  return mostGainFirst([...(folded === null ? [] : [folded]), ...byHours, ...groups]);
+  return mostGainFirst([...(folded === null ? [] : [folded]), ...byHours, ...bundled(groups, grouping)]);
+}
+
+/** Groups of single buckets, many of them as one group that is written into their spec. */
+function bundled(groups: readonly FileGroup[], { isLatest, columns }: OnlineGrouping): readonly FileGroup[] {
+  const spec = groups[0]?.files[0]?.spec;
+  if (!isLatest || spec === undefined || partitionPlaces(spec, columns) === undefined) return groups;
+  const isSmall = ({ files, outputs }: FileGroup): boolean => outputs === 1 && bytesOf(files) < BUNDLED_BYTES;
+  const small = groups.filter(isSmall);
+  if (small.length < MIN_BUNDLED) return groups;
+  const bundles: FileGroup[] = [];
+  let left = 0;
+  for (const group of small) {
+    const bytes = bytesOf(group.files);
+    const bundle = bundles.at(-1);
+    if (bundle === undefined || bytes > left) {
+      bundles.push({ ...group, into: spec });
+      left = BUNDLED_BYTES;
+    } else bundles.splice(-1, 1, { ...bundle, files: [...bundle.files, ...group.files] });
+    left -= bytes;
+  }
+  return [...bundles, ...groups.filter((group) => !isSmall(group))];
 }
 
 /**

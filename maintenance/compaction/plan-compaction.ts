@@ -26,7 +26,7 @@ import { tieViewsOf } from './compact-ties.js';
 
 /** A group as people see it. */
 export interface GroupSummary {
-  /** As a folder, such as `day=2001-01-01`; empty without partitions. */
+  /** As a folder, such as `day=2001-01-01`; empty without partitions, and for files of several. */
   readonly partition: string;
   readonly files: number;
   readonly bytes: bigint;
@@ -209,9 +209,9 @@ function fileToRewrite({ file, sequenceNumber }: PlannedFile): FileToRewrite {
 }
 
 function summaryOf(group: FileGroup, { metadata }: Table): GroupSummary {
-  const { files, outputs } = group;
+  const { files, outputs, into } = group;
   const place = placeOf(group);
-  const partition = partitionPath(place.spec, currentSchema(metadata), place.partition);
+  const partition = into === undefined ? partitionPath(place.spec, currentSchema(metadata), place.partition) : '';
   return {
     partition,
     files: files.length,

@@ -7,13 +7,14 @@ import { Turns } from '../../processes/index.js';
 import type { FileToOpen } from '../../scans/index.js';
 import type { Compaction } from '../compactions.js';
 import { ANY_TIME } from '../event-times.js';
-import { type Cell, Part } from './cell.js';
+import { type Behind, type Cell, Part, type Slot } from './cell.js';
 import { valueAt } from './column.js';
 import type { DecodedTable } from './decoded-table.js';
 import { longAt } from './key-index.js';
 import { KeyRanges } from './key-ranges.js';
 import { partOf, SLICE_MS } from './load-parts.js';
 import { newestRows } from './newest-rows.js';
+import type { PartLoader } from './part-loader.js';
 import { routeRows, rowsByRange } from './route-rows.js';
 import { allRows, gatherRows, type Rows, Segment, type SomeRows } from './segment.js';
 import { splitRanges } from './split-ranges.js';
@@ -22,16 +23,22 @@ import { splitRanges } from './split-ranges.js';
 export interface HeldCell {
   readonly ranges: KeyRanges;
   /** By range. */
-  readonly parts: readonly { readonly part: Part; readonly missing: readonly FileToOpen[] }[];
+  readonly parts: readonly HeldPart[];
+}
+
+/** What a slot had. */
+interface HeldPart extends Behind {
+  readonly slot: Slot;
 }
 
 /** The cells of a table that are decoded, by name. What their slots give up later stays here. */
 export function heldCells(table: DecodedTable): ReadonlyMap<string, HeldCell> {
   const held = new Map<string, HeldCell>();
   for (const [name, { slots, ranges }] of table.cells()) {
-    const parts = slots.flatMap(({ part, behind }) => {
-      if (part !== null) return [{ part, missing: [] }];
-      return behind === null || behind.isWider ? [] : [{ part: behind.part, missing: behind.files }];
+    const parts = slots.flatMap((slot): readonly HeldPart[] => {
+      const { part, behind } = slot;
+      if (part !== null) return [{ slot, part, files: [], isWider: false }];
+      return behind === null ? [] : [{ slot, ...behind }];
     });
     if (ranges !== undefined && parts.length === slots.length) held.set(name, { ranges, parts });
   }
@@ -42,15 +49,18 @@ export function heldCells(table: DecodedTable): ReadonlyMap<string, HeldCell> {
  * Fills the slots of a table, but for those that reads have filled meanwhile.
  * @param held the cells of the table before it, as they were when this one was made of it
  * @param compactions all that happened in between, but for appends
+ * @param loader decodes what parts lack of files that went
+ * @throws what decoding may throw
  */
 export async function carryRows(
   next: DecodedTable,
   before: DecodedTable,
   held: ReadonlyMap<string, HeldCell>,
   compactions: readonly Compaction[],
+  loader: PartLoader,
 ): Promise<void> {
   if (compactions.length === 0 || next.hasHours || before.hasHours) return;
-  const sources = sourcesOf(before, held, compactions);
+  const sources = await sourcesOf(before, held, compactions, loader);
   if (sources === null) return;
   const carrying = new Carrying(next, targetsOf(next, before, sources, compactions), compactions);
   for (const [name, source] of sources) if (!(await carrying.route(name, source))) return;
@@ -65,13 +75,15 @@ interface Source extends HeldCell {
   readonly missing: ReadonlySet<bigint | undefined>;
 }
 
-/** Null: not all rows that were written anew are decoded, or they cannot be told from others. */
-function sourcesOf(
+/** Null: not all rows that were written anew are decoded, but for those of files that parts lack, or they cannot be told from others. */
+async function sourcesOf(
   before: DecodedTable,
   held: ReadonlyMap<string, HeldCell>,
   compactions: readonly Compaction[],
-): ReadonlyMap<string, Source> | null {
+  loader: PartLoader,
+): Promise<ReadonlyMap<string, Source> | null> {
   const sources = new Map<string, Source>();
+  const incomplete: HeldPart[] = [];
   const compactionOf = new Map(
     compactions.flatMap((compaction) => [...compaction.removed].map((location) => [location, compaction] as const)),
   );
@@ -80,12 +92,33 @@ function sourcesOf(
     const ofCell = held.get(name);
     const byNumber = compactionsByNumber(files, compactionOf);
     if (ofCell === undefined || byNumber === null) return null;
-    const lacked = ofCell.parts.flatMap((part) => part.missing);
-    if (lacked.some(({ location }) => compactionOf.has(location))) return null;
     const moved = new Map([...byNumber].flatMap(([number, of]) => (of === undefined ? [] : [[number, of] as const])));
-    sources.set(name, { ...ofCell, moved, missing: new Set(lacked.map(({ sequenceNumber }) => sequenceNumber)) });
+    const lacksMoved = ofCell.parts.some(
+      ({ files: lacked, isWider }) => isWider || lacked.some(({ location }) => compactionOf.has(location)),
+    );
+    if (lacksMoved) incomplete.push(...ofCell.parts);
+    const missing = lacksMoved ? [] : ofCell.parts.flatMap((part) => part.files);
+    sources.set(name, { ...ofCell, moved, missing: new Set(missing.map(({ sequenceNumber }) => sequenceNumber)) });
   }
-  return sources;
+  return incomplete.length === 0 ? sources : await completed(before, sources, incomplete, loader);
+}
+
+/** A service that is behind lacks rows of files that went: these few are decoded, so that not all that was written anew has to be. */
+async function completed(
+  before: DecodedTable,
+  sources: ReadonlyMap<string, Source>,
+  incomplete: readonly HeldPart[],
+  loader: PartLoader,
+): Promise<ReadonlyMap<string, Source>> {
+  const whole = await loader.complete(
+    before,
+    incomplete.map(({ slot, ...behind }) => ({ slot, behind })),
+  );
+  const complete = (held: HeldPart): HeldPart => {
+    const part = whole.get(held.slot);
+    return part === undefined ? held : { slot: held.slot, part, files: [], isWider: false };
+  };
+  return new Map([...sources].map(([name, source]) => [name, { ...source, parts: source.parts.map(complete) }]));
 }
 
 /** The compactions that wrote the files of each sequence number anew; null: files of one number have stayed and gone, or there is none. */

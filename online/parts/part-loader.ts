@@ -90,6 +90,15 @@ export class PartLoader {
   }
 
   /**
+   * Parts with the rows of files that they lack. They are for who asks: no slot gets them.
+   * @throws what {@link loadParts} throws, and OVERLOADED
+   */
+  async complete(table: DecodableFiles, wanted: readonly SlotToLoad[]): Promise<ReadonlyMap<Slot, Part>> {
+    const queued = this.#queue.run(() => this.#decode(table, wanted, wanted));
+    return await queued.result;
+  }
+
+  /**
    * Chooses the ranges of a large cell.
    * @param isAskedFor a read waits for them
    */
@@ -183,10 +192,7 @@ export class PartLoader {
   async #loadAll(batch: readonly Load[]): Promise<void> {
     try {
       const wanted = batch.map(({ slot }): SlotToLoad => ({ slot, behind: slot.behind }));
-      const table = (batch[0] as Load).table;
-      const parts = await doShared(decoding(table, 'decode rows', batch), () =>
-        this.#engine.withConnection((connection) => loadParts(connection, table, wanted)),
-      );
+      const parts = await this.#decode((batch[0] as Load).table, wanted, batch);
       for (const load of batch) {
         const part = parts.get(load.slot) as Part;
         if (load.slot.isCurrent) this.#cache.keep(load.slot, part);
@@ -197,6 +203,17 @@ export class PartLoader {
       if (batch.length === 1 && one !== undefined) this.#settle(one, () => one.fail(error));
       else for (const load of batch) await this.#loadAll([load]);
     }
+  }
+
+  /** @param parts as {@link notePart} was told of them */
+  async #decode(
+    table: DecodableFiles,
+    wanted: readonly SlotToLoad[],
+    parts: readonly object[],
+  ): Promise<ReadonlyMap<Slot, Part>> {
+    return await doShared(decoding(table, 'decode rows', parts), () =>
+      this.#engine.withConnection((connection) => loadParts(connection, table, wanted)),
+    );
   }
 
   #settle(load: Load, settle: () => void): void {

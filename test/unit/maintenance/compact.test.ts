@@ -1,6 +1,7 @@
 /** Compaction of tables: the same rows before and after, whatever the strategy, the deletes and what others commit meanwhile. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deleteRows } from '../../../deletes/index.js';
+import { MoraineError } from '../../../errors/index.js';
 import { bindExpression, currentSchema, parseExpression } from '../../../iceberg/index.js';
 import {
   type CompactRequest,
@@ -14,6 +15,7 @@ import { commitOverwrite } from '../../../tables/index.js';
 import { compactDeps, filesOf, liveRows } from '../../support/compaction-lab.js';
 import { DeleteWriter } from '../../support/delete-writer.js';
 import { Lab, SOURCE, type SourceRow } from '../../support/materialization-lab.js';
+import { replacing } from '../../support/replacing.js';
 
 let lab: Lab;
 beforeEach(async () => {
@@ -199,6 +201,30 @@ describe('binpack alone', () => {
     expect(committed).toEqual([]);
     expect(conflicts).toEqual(first.committed);
     expect(await keys()).toEqual(all);
+  });
+
+  it('commits groups together or not at all while other writers are faster with the table, not with its files', async () => {
+    await appendFiles(12);
+    await lab.update(NAME, [{ action: 'set-properties', updates: new Map([['commit.retry.num-retries', '0']]) }]);
+    const size = (await filesOf(await lab.source())).reduce((sum, { file }) => sum + Number(file.fileSizeInBytes), 0);
+    let tries = 0;
+    const catalog = replacing(lab.catalog, () => ({
+      commitTable: () => {
+        tries += 1;
+        return Promise.reject(new MoraineError('COMMIT_CONFLICT', 'Another was first.'));
+      },
+    }));
+    const request = { ...BINPACK, targetSizeBytes: Math.ceil(size / 2) };
+    const { planLocation, groups } = await planCompaction(compactDeps(lab), request);
+    expect(groups).toBe(2);
+    const rewritten: RewrittenGroup[] = [];
+    for (const group of [0, 1]) rewritten.push(await rewriteGroup(compactDeps(lab), planLocation ?? '', group));
+    const deps = compactDeps({ io: lab.io, engine: lab.engine, catalog });
+    expect(await commitCompaction(deps, planLocation ?? '', rewritten)).toMatchObject({
+      committed: [],
+      conflicts: [0, 1],
+    });
+    expect(tries).toBe(1);
   });
 
   it('commits once, however often it is told to', async () => {

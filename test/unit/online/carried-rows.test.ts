@@ -6,6 +6,7 @@ import {
   commitCompaction,
   compactDirect,
   planCompaction,
+  previewCompaction,
   rewriteGroup,
 } from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
@@ -17,6 +18,7 @@ import {
   writeOnlineBatch,
 } from '../../../online/index.js';
 import { compactDeps, filesOf } from '../../support/compaction-lab.js';
+import { type Gate, gated } from '../../support/gated-engine.js';
 import { Lab } from '../../support/materialization-lab.js';
 
 const us = (seconds: number): bigint => BigInt(seconds) * 1_000_000n;
@@ -26,11 +28,13 @@ const COMPACT = { table: 'moraine_online.readings', strategy: 'latest' } as cons
 
 let lab: Lab;
 let reader: OnlineReader;
+let gate: Gate;
 beforeEach(async () => {
   lab = await Lab.open();
   await lab.createSource();
   lab.view = { ...lab.view, onlineBuckets: 4 };
-  reader = new OnlineReader({ ...lab.deps, queueTimeoutMs: 60_000, readTimeoutMs: 60_000 });
+  gate = gated(lab.deps.engine);
+  reader = new OnlineReader({ ...lab.deps, engine: gate.engine, queueTimeoutMs: 60_000, readTimeoutMs: 60_000 });
 });
 afterEach(async () => {
   await reader.close();
@@ -131,6 +135,29 @@ it('many rows that go to their buckets, and buckets that are written anew', asyn
   expect(await partsDecoded(() => values(ALL))).toBe(0);
 });
 
+it('many buckets that are written anew are one group, and one statement', async () => {
+  lab.view = { ...lab.view, onlineBuckets: 32 };
+  await run(10);
+  for (const at of [20, 30]) await run(at, { from: at * 100, to: at * 100 + 30_000 });
+  await values(ALL, NOW, {});
+  const deps = compactDeps(lab, lab.definitions);
+  expect(await previewCompaction(deps, COMPACT)).toMatchObject({
+    groups: [{ partition: '', files: 96, outputs: 1 }],
+    rows: 100_000n,
+  });
+  const decoded = await partsDecoded(async () => {
+    const { added, removed } = await compact();
+    expect({ added: added.length, removed }).toEqual({ added: 32, removed: 96 });
+  });
+  expect(decoded).toBe(0);
+  const files = await filesOf(await lab.online());
+  expect(new Set(files.map(({ file }) => file.partition.join())).size).toBe(32);
+  expect(files.reduce((sum, { file }) => sum + file.recordCount, 0n)).toBe(40_000n);
+  const newest = (key: number) =>
+    key + Math.max(10, ...[20, 30].filter((at) => key >= at * 100 && key < at * 100 + 30_000));
+  expect(await values(ALL)).toEqual(ALL.map(newest));
+});
+
 it('commits beside rows that go over are served without waiting for that', async () => {
   await run(10, { to: 2 * KEYS });
   for (const at of [20, 30, 40]) await run(at, { from: at * 100, to: at * 100 + KEYS });
@@ -204,6 +231,37 @@ it.each([
     const alone = key === 2_009 ? 80 : key === 2_012 ? 75 : 10;
     const since = key >= 2_005 && key < 2_015 ? 70 : key >= 2_000 && key < 2_010 ? 60 : 10;
     return key + Math.max(alone, since, ...few);
+  };
+  expect(await values(ALL)).toEqual(ALL.map(newest));
+});
+
+it('a compaction that comes while a reader is behind: what it lacks is decoded, and not all that was written anew', async () => {
+  await run(10);
+  for (const at of [20, 30]) await run(at, { from: at * 100, to: at * 100 + 6_000 });
+  await values(ALL, NOW, {});
+  const look = async (): Promise<unknown> => await values([], NOW, { maxStalenessMs: 0 });
+  gate.close();
+  // Rows that tie with earlier ones among them.
+  for (const at of [40, 40, 50]) {
+    await run(at, { from: at * 100, to: at * 100 + 6_000, isTold: false });
+    await look();
+  }
+  const before = await locations();
+  await compactDirect(compactDeps(lab, lab.definitions), COMPACT, { nowUs: NOW });
+  await look();
+  await run(60, { from: 7_000, to: 7_002, isTold: false });
+  await look();
+  // What the compaction wrote is out of reach.
+  const after = await filesOf(await lab.online());
+  const written = after.map(({ file }) => file).filter(({ filePath }) => !before.includes(filePath));
+  expect(written.map(({ recordCount }) => recordCount).filter((count) => count > 100n)).toHaveLength(4);
+  const table = await lab.online();
+  for (const { filePath, recordCount } of written) if (recordCount > 100n) await table.io.delete(filePath);
+  gate.open();
+  await reader.settled();
+  const newest = (key: number) => {
+    const many = [20, 30, 40, 50].filter((at) => key >= at * 100 && key < at * 100 + 6_000);
+    return key + Math.max(10, ...many, ...(key === 7_000 || key === 7_001 ? [60] : []));
   };
   expect(await values(ALL)).toEqual(ALL.map(newest));
 });

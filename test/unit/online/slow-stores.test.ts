@@ -1,12 +1,12 @@
 /** Reads while the rows of newer snapshots take long to be read and decoded. Time passes in leaps; the work waits until it is let through. */
 import { queryObjects } from 'node:v8';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Engine } from '../../../engine/index.js';
 import { MoraineError } from '../../../errors/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { OnlineReader, type OnlineRequest } from '../../../online/index.js';
 import { DecodedTable } from '../../../online/parts/decoded-table.js';
 import { failureOf } from '../../support/error-code.js';
+import { type Gate, gated } from '../../support/gated-engine.js';
 import { Lab } from '../../support/materialization-lab.js';
 import { replacing } from '../../support/replacing.js';
 
@@ -29,43 +29,6 @@ afterEach(async () => {
   await lab.close();
   vi.restoreAllMocks();
 });
-
-interface Gate {
-  readonly engine: Engine;
-  /** All work fails from now on; undefined: it does not. */
-  fail(error: Error | undefined): void;
-  close(): void;
-  /** Lets the work through that has waited longest. */
-  letOne(): void;
-  open(): void;
-}
-
-/** An engine whose work waits while a gate is closed. */
-function gated(engine: Engine): Gate {
-  const waiting: (() => void)[] = [];
-  let isOpen = true;
-  let failure: Error | undefined;
-  const withConnection: Engine['withConnection'] = async (...work) => {
-    if (!isOpen) await new Promise<void>((resolve) => waiting.push(resolve));
-    if (failure !== undefined) throw failure;
-    return await engine.withConnection(...work);
-  };
-  return {
-    engine: new Proxy(engine, {
-      get: (target, name) => {
-        const value: unknown = name === 'withConnection' ? withConnection : Reflect.get(target, name, target);
-        return value;
-      },
-    }),
-    fail: (error) => void (failure = error),
-    close: () => void (isOpen = false),
-    letOne: () => waiting.shift()?.(),
-    open: () => {
-      isOpen = true;
-      for (const resolve of waiting.splice(0)) resolve();
-    },
-  };
-}
 
 /** The value of key 1 becomes another. */
 async function commit(at: number, v: number): Promise<void> {
