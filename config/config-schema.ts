@@ -196,6 +196,7 @@ const settings = z.strictObject({
       maxStalenessMs: z.int().min(0).max(86_400_000).optional(),
       queueTimeoutMs: count(3_600_000).optional(),
       requestTimeoutMs: count(3_600_000).optional(),
+      sendTimeoutMs: count(3_600_000).optional(),
       shutdownTimeoutMs: z.int().min(0).max(3_600_000).optional(),
       maxEntities: count(1_000_000).optional(),
       groupCommitMs: z.int().min(0).max(60_000).optional(),

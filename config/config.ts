@@ -229,6 +229,8 @@ export interface ServerConfig {
   readonly queueTimeoutMs: number;
   /** Time in which a request must have arrived, in milliseconds. */
   readonly requestTimeoutMs: number;
+  /** Time in which a client must take some more of an answer, in milliseconds. */
+  readonly sendTimeoutMs: number;
   /** Time that requests in flight have to finish when the service closes, in milliseconds. */
   readonly shutdownTimeoutMs: number;
   /** Entities of one request. */

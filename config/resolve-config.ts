@@ -287,6 +287,7 @@ function resolveServer(input: NonNullable<ConfigInput['server']>, path: (text: s
     maxStalenessMs: input.maxStalenessMs ?? 10_000,
     queueTimeoutMs: input.queueTimeoutMs ?? 50,
     requestTimeoutMs: input.requestTimeoutMs ?? 10_000,
+    sendTimeoutMs: input.sendTimeoutMs ?? 60_000,
     // Kubernetes kills after 30 s.
     shutdownTimeoutMs: input.shutdownTimeoutMs ?? 25_000,
     maxEntities: input.maxEntities ?? 10_000,

@@ -24,6 +24,7 @@ import { RecentErrors } from './recent-errors.js';
 import { MAX_BODY_BYTES, type Route } from './route.js';
 import { routesOf } from './routes.js';
 import { clientErrorHandler, errorNoter, errorSender, notFound } from './send-error.js';
+import { limitSending } from './sending.js';
 import { ServiceMetrics } from './service-metrics.js';
 import { Shutdown } from './shutdown.js';
 import { readTlsFiles } from './tls-files.js';
@@ -95,6 +96,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const { status } = note(error, request);
     metrics.answered(pathOf(request), status, requestTimeoutMs / 1000);
   });
+  limitSending(app, server.sendTimeoutMs);
   const { groupCommitMs, maxQueuedWrites: maxRequests, maxQueuedBytes: maxBytes } = server;
   const writer = new OnlineWriter(deps, groupCommitMs, {
     committed: (view, table) => reader.committed(view, table),

@@ -59,6 +59,7 @@ describe('a configuration', () => {
       maxStalenessMs: 10_000,
       queueTimeoutMs: 50,
       requestTimeoutMs: 10_000,
+      sendTimeoutMs: 60_000,
       shutdownTimeoutMs: 25_000,
       maxEntities: 10_000,
       groupCommitMs: 200,
@@ -104,7 +105,7 @@ temporal:
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shards: 8, shutdownGraceSeconds: 45, ingestFolders: [/var/log, logs],
   ingestKafka: { open: { brokers: ["k1:9092", "[::1]:9093"], tls: true }, prod: { brokers: ["k:1"], tls: { ca: ca.pem, cert: /c.pem, key: k.pem }, sasl: { mechanism: PLAIN, username: u, password: "\${PASSWORD}" } } } }
 online: { namespace: on, buckets: 32, partitionStrategy: hybrid, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
-server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, shutdownTimeoutMs: 0, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, maxBatchEntities: 9, batchTimeoutMs: 700, maxBatches: 4, logFeatures: { rides: { sampleRate: 0.25 }, food: {} }, logLevel: warn }
+server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, sendTimeoutMs: 800, shutdownTimeoutMs: 0, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, maxBatchEntities: 9, batchTimeoutMs: 700, maxBatches: 4, logFeatures: { rides: { sampleRate: 0.25 }, food: {} }, logLevel: warn }
 logging: { namespace: served.logs }
 registry: { table: m.r }
 maintenance:
@@ -192,6 +193,7 @@ stateFolder: state
         maxStalenessMs: 0,
         queueTimeoutMs: 20,
         requestTimeoutMs: 5000,
+        sendTimeoutMs: 800,
         shutdownTimeoutMs: 0,
         maxEntities: 50,
         groupCommitMs: 0,
