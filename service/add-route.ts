@@ -4,6 +4,7 @@ import { MoraineError } from '../errors/index.js';
 import { findApiKey, mayUse } from './api-keys.js';
 import type { WatchedKeys } from './key-file.js';
 import { MAX_BODY_BYTES, type Route, routerPath } from './route.js';
+import { roomOnArrival } from './write-arrival.js';
 
 /** What hooks know of a route. A path that is not there has none of it. */
 export interface RouteConfig {
@@ -14,7 +15,18 @@ export interface RouteConfig {
 }
 
 export function addRoute(app: FastifyInstance, route: Route, keys: WatchedKeys | undefined): void {
-  const { method, path, scope, query, body, maxBodyBytes = MAX_BODY_BYTES, streamedTypes, refuse, handle } = route;
+  const {
+    method,
+    path,
+    scope,
+    query,
+    body,
+    maxBodyBytes = MAX_BODY_BYTES,
+    streamedTypes,
+    refuse,
+    room,
+    handle,
+  } = route;
   app.route({
     method,
     url: routerPath(path),
@@ -27,6 +39,7 @@ export function addRoute(app: FastifyInstance, route: Route, keys: WatchedKeys |
     ...(keys === undefined || scope === null
       ? {}
       : { onRequest: async (request) => requireScope(keys, request, scope) }),
+    ...(room === undefined ? {} : { preParsing: roomOnArrival(room, maxBodyBytes) }),
     ...(body === undefined ? {} : { preValidation: async (request) => requireBody(request, refuse) }),
     handler: (request, reply) => handle(request, reply),
   });

@@ -17,6 +17,7 @@ import { IDEMPOTENCY_HEADER, idempotencyKeyOf } from './idempotency-key.js';
 import { PUSH_ANSWER, PUSH_REQUEST } from './push-schemas.js';
 import type { Route } from './route.js';
 import { SNAPSHOT_FORM, SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
+import { shareOf } from './write-arrival.js';
 import type { WriteRoom } from './write-room.js';
 
 export interface PushDeps {
@@ -42,6 +43,7 @@ export function pushRoute({ online, writer, sourceWriter, room }: PushDeps, maxB
     scope: 'write',
     body: PUSH_REQUEST,
     maxBodyBytes,
+    room,
     answers: { 200: PUSH_ANSWER },
     errors: [404, 409, 410, 422, 429, 501, 503, 504],
     answerHeaders: {
@@ -67,7 +69,7 @@ export function pushRoute({ online, writer, sourceWriter, room }: PushDeps, maxB
         appendSource: (push: SourcePush) => sourceWriter.append(push, size),
         writeOnline: (view: string, push: OnlinePush) => writer.write(view, push, size),
       };
-      const { tables, views } = await room.hold(size.bytes, () => pushRows(deps, { source, to, key, input }));
+      const { tables, views } = await shareOf(request).hold(() => pushRows(deps, { source, to, key, input }));
       const snapshots = views.map(({ view, minSnapshot }) => ({ view, ...minSnapshot }));
       return reply.header(SNAPSHOTS_HEADER, snapshotsText(snapshots)).send({
         push_source_name: source,

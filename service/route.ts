@@ -1,6 +1,7 @@
 /** A path of the service: what it takes, what it answers, and who may use it. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Scope } from './api-keys.js';
+import type { WriteRoom } from './write-room.js';
 
 /** One method of one path. */
 export interface Route {
@@ -19,6 +20,8 @@ export interface Route {
   readonly streamedTypes?: readonly string[];
   /** Bytes that a body may have; {@link MAX_BODY_BYTES} by default. */
   readonly maxBodyBytes?: number;
+  /** Where its requests take room when their bodies begin to arrive. */
+  readonly room?: WriteRoom;
   /** Statuses that are not errors, each with the schema of its JSON; null: text. */
   readonly answers: Readonly<Record<number, object | null>>;
   /** Media types of the answers; JSON or text unless given. */

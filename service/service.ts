@@ -279,6 +279,7 @@ function createApp(server: ServerConfig, { tls, log, sendError }: AppOptions): F
   app.decorateRequest('apiKeyId', null);
   app.decorateRequest('bodyDigest', null);
   app.decorateRequest('bodyBytes', 0);
+  app.decorateRequest('writeShare', null);
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     try {
       noteBody(request, body);

@@ -1,4 +1,4 @@
-/** Room for writes that are not answered yet: their rows are in memory until they are committed. */
+/** Room for writes that are not answered yet: their bodies are in memory from their first byte on, and their rows until they are committed. */
 import { MoraineError } from '../errors/index.js';
 
 export interface WriteRoomLimits {
@@ -6,6 +6,21 @@ export interface WriteRoomLimits {
   readonly maxRequests: number;
   /** The bytes of their bodies together. */
   readonly maxBytes: number;
+}
+
+interface Held {
+  readonly requests: number;
+  readonly bytes: number;
+}
+
+/** The room of one write, from the arrival of its body to its last commit. */
+export interface WriteShare {
+  /** More of a body arrives whose head does not say how long it is. @throws OVERLOADED if there is no room for it */
+  grow(bytes: number): void;
+  /** Does a write, whatever it commits. Its room is free when it ends, and not before, though its client be gone. @throws what the work throws */
+  hold<T>(work: () => Promise<T>): Promise<T>;
+  /** Gives the room back, or has the work do so that is under way. May be called twice. */
+  leave(): void;
 }
 
 /** One per process. */
@@ -18,35 +33,66 @@ export class WriteRoom {
     this.#limits = limits;
   }
 
-  /** Writes that are not answered yet, and the bytes of their bodies. */
-  get held(): { readonly requests: number; readonly bytes: number } {
+  /** Writes that are not answered yet, and the bytes of their bodies, as far as they are known. */
+  get held(): Held {
     return { requests: this.#requests, bytes: this.#bytes };
   }
 
   /**
-   * Does a write that has room from its beginning to its end, whatever it commits in between. A write alone has room however large it is.
-   * @param bytes of its body
-   * @throws OVERLOADED before it is begun; what the work throws
+   * Takes room for a write whose body is about to be read. A write alone has room however large it is.
+   * @param bytes of its body; 0 where nobody knows: they are counted as they arrive
+   * @throws OVERLOADED before anything of it is read
    */
-  async hold<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-    this.#requireRoom(bytes);
-    this.#requests += 1;
-    this.#bytes += bytes;
-    try {
-      return await work();
-    } finally {
+  enter(bytes: number): WriteShare {
+    this.#requireRoom(this.held, bytes);
+    let taken = 0;
+    let isIn = false;
+    let isWorking = false;
+    const take = (more: number): void => {
+      this.#requests += isIn ? 0 : 1;
+      this.#bytes += more;
+      taken += more;
+      isIn = true;
+    };
+    const leave = (): void => {
+      if (!isIn || isWorking) return;
       this.#requests -= 1;
-      this.#bytes -= bytes;
-    }
+      this.#bytes -= taken;
+      isIn = false;
+    };
+    take(bytes);
+    return {
+      grow: (more) => {
+        if (!isIn) return;
+        this.#requireRoom({ requests: this.#requests - 1, bytes: this.#bytes - taken }, taken + more);
+        take(more);
+      },
+      hold: async (work) => {
+        // A client that went away when its whole body had arrived has its rows written.
+        if (!isIn) {
+          const bytesAgain = taken;
+          taken = 0;
+          take(bytesAgain);
+        }
+        isWorking = true;
+        try {
+          return await work();
+        } finally {
+          isWorking = false;
+          leave();
+        }
+      },
+      leave,
+    };
   }
 
-  #requireRoom(bytes: number): void {
+  /** @param others those beside the write */
+  #requireRoom({ requests, bytes: others }: Held, bytes: number): void {
     const { maxRequests, maxBytes } = this.#limits;
-    const isEmpty = this.#requests === 0;
-    if (isEmpty || (this.#requests < maxRequests && this.#bytes + bytes <= maxBytes)) return;
+    if (requests === 0 || (requests < maxRequests && others + bytes <= maxBytes)) return;
     throw new MoraineError(
       'OVERLOADED',
-      `${this.#requests} writes with ${this.#bytes} bytes wait to be committed; ${maxRequests} writes and ${maxBytes} bytes may (server.maxQueuedWrites, server.maxQueuedBytes).`,
+      `${requests} writes with ${others} bytes arrive or wait to be committed; ${maxRequests} writes and ${maxBytes} bytes may (server.maxQueuedWrites, server.maxQueuedBytes).`,
     );
   }
 }

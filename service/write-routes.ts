@@ -6,6 +6,7 @@ import { type PushDeps, pushRoute } from './push-route.js';
 import type { Route } from './route.js';
 import { WRITE_ANSWER, WRITE_REQUEST } from './schemas.js';
 import { SNAPSHOT_FORM, SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
+import { shareOf } from './write-arrival.js';
 
 export type WriteDeps = PushDeps;
 
@@ -29,6 +30,7 @@ function writeToOnlineStore({ writer, room }: WriteDeps): Route {
     scope: 'write',
     body: WRITE_REQUEST,
     maxBodyBytes: MAX_WRITE_BYTES,
+    room,
     answers: { 200: WRITE_ANSWER },
     errors: [404, 409, 422, 429, 501, 503, 504],
     answerHeaders: {
@@ -42,7 +44,7 @@ function writeToOnlineStore({ writer, room }: WriteDeps): Route {
       const rows = { read: (columns: BatchColumns) => batchRowsOf(frame, columns, `feature view '${view}'`) };
       const size = { bytes: request.bodyBytes, rows: rowCount(frame) };
       const batch = { rows, pushed: true, key };
-      const { snapshotId, minSnapshot } = await room.hold(size.bytes, () => writer.write(view, batch, size));
+      const { snapshotId, minSnapshot } = await shareOf(request).hold(() => writer.write(view, batch, size));
       return reply
         .header(SNAPSHOTS_HEADER, snapshotsText([{ view, ...minSnapshot }]))
         .send({ feature_view_name: view, snapshot: snapshotId?.toString() ?? null, rows: rowCount(frame) });

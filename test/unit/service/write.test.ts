@@ -351,7 +351,7 @@ describe('a group of writes', () => {
     const refused = answers.find(({ status }) => status === 429);
     expect(refused?.headers.get('retry-after')).toBe('1');
     expect(refused?.body.error).toMatch(
-      /^2 writes with \d+ bytes wait to be committed; 2 writes and 268435456 bytes may/,
+      /^2 writes with \d+ bytes arrive or wait to be committed; 2 writes and 268435456 bytes may/,
     );
   });
 

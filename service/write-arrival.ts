@@ -1,0 +1,60 @@
+/** Bodies of writes take their room when they begin to arrive: what has no room is refused before it is in memory. */
+import { Transform } from 'node:stream';
+import type { FastifyRequest, preParsingHookHandler } from 'fastify';
+import type { WriteRoom, WriteShare } from './write-room.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The room of a write; null for requests of other paths. */
+    writeShare: WriteShare | null;
+  }
+}
+
+/**
+ * The hook that takes room for the requests of a route. Those that end without a write give it back when they are answered, or their connection ends.
+ * @param maxBodyBytes of the route: larger bodies are refused unread
+ */
+export function roomOnArrival(room: WriteRoom, maxBodyBytes: number): preParsingHookHandler {
+  return (request, reply, payload, done) => {
+    const length = request.headers['content-length'];
+    const bytes = length === undefined ? 0 : Number(length);
+    if (bytes > maxBodyBytes) return done(null, payload);
+    try {
+      const share = room.enter(bytes);
+      request.writeShare = share;
+      // A response that was closed before does not tell of it again.
+      if (reply.raw.destroyed) share.leave();
+      else reply.raw.once('close', () => share.leave());
+      done(null, length === undefined ? counted(payload, share) : payload);
+    } catch (error) {
+      done(error as Error);
+    }
+  };
+}
+
+/** The room that a request has taken. */
+export function shareOf({ writeShare }: FastifyRequest): WriteShare {
+  if (writeShare === null) throw new TypeError('The route takes no room when its bodies arrive.');
+  return writeShare;
+}
+
+type Payload = Parameters<preParsingHookHandler>[2];
+
+/** The same body, which takes room part by part. */
+function counted(payload: Payload, share: WriteShare): Transform {
+  const counter = new Transform({
+    transform(chunk: Buffer, _, done) {
+      try {
+        share.grow(chunk.length);
+        done(null, chunk);
+      } catch (error) {
+        // What is on its way goes nowhere, so that the client can read its answer.
+        payload.unpipe(counter);
+        payload.resume();
+        done(error as Error);
+      }
+    },
+  });
+  payload.on('error', (error: Error) => counter.destroy(error));
+  return payload.pipe(counter);
+}
