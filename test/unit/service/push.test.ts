@@ -1,7 +1,10 @@
 /** Pushes over HTTP: what is written and answered, what is refused, and repeats under a key. */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMoraine, type Moraine } from '../../../index.js';
+import { materializeDirect } from '../../../materialization/index.js';
+import { materializationDeps } from '../../../project/index.js';
 import { createApiKey, type Service, startService } from '../../../service/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 
@@ -11,7 +14,7 @@ const view = (name: string, source: string, features: readonly string[], more: o
   source: { table: `demo.${source}`, timestampField: 'event_ts', createdTimestampField: 'made' },
   ...more,
 });
-const SOURCES = ['trips', 'keyed', 'grouped', 'together', 'limited', 'refused'];
+const SOURCES = ['trips', 'keyed', 'grouped', 'together', 'limited', 'refused', 'mixed'];
 const DEFINITIONS = {
   entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
   featureViews: SOURCES.flatMap((source) => [
@@ -88,8 +91,9 @@ async function read(feature: string, driver_id: readonly number[], more: object 
   return ((await response.json()) as { results: { values: unknown[] }[] }).results[1]?.values;
 }
 
-const appended = async (table: string): Promise<(string | undefined)[]> =>
-  (await moraine.project.loadTable(table)).metadata.snapshots.map(({ summary }) => summary.get('added-records'));
+const summaries = async (table: string, key: string): Promise<(string | undefined)[]> =>
+  (await moraine.project.loadTable(table)).metadata.snapshots.map(({ summary }) => summary.get(key));
+const appended = (table: string) => summaries(table, 'added-records');
 
 describe('POST /push', () => {
   it('writes online tables, source tables or both, and answers after the commits', async () => {
@@ -136,6 +140,49 @@ describe('POST /push', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(snapshots.size).toBeLessThan(4);
     expect(await read('grouped_n:n', [1, 2, 3, 4])).toEqual([1, 2, 3, 4]);
+    // Each commit is one file, whatever buckets its rows are of.
+    for (const name of ['grouped_n', 'grouped_s']) {
+      const counts = await appended(`moraine_online.${name}`);
+      expect(counts.reduce((sum, count) => sum + Number(count), 0)).toBe(5);
+      expect(await summaries(`moraine_online.${name}`, 'added-data-files')).toEqual(counts.map(() => '1'));
+    }
+  });
+
+  it('marks its rows as those of the source or not, beside rows of the other kind that arrive meanwhile', async () => {
+    // Online rows of a push to both wait for its commit to the source: others keep arriving until then.
+    const both = [1, 2].map((id) => push('mixed', df(id, id), { to: 'online_and_offline' }));
+    let isDone = false;
+    const allOfBoth = Promise.all(both).finally(() => (isDone = true));
+    const others: ReturnType<typeof post>[] = [];
+    const marked: number[] = [];
+    for (let id = 10; !isDone; id += 2) {
+      const frame = { driver_id: [id + 1], n: [id + 1], event_timestamp: [T1] };
+      others.push(push('mixed', df(id, id)));
+      others.push(post('/write-to-online-store', { feature_view_name: 'mixed_n', df: frame }));
+      marked.push(id, id + 1);
+      await sleep(50);
+    }
+    const answers = [...(await allOfBoth), ...(await Promise.all(others))];
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    const sql = "SELECT driver_id, n, _pushed, TIMESTAMPTZ '2026-01-01' AS read_at FROM t ORDER BY driver_id";
+    const reader = await moraine.pullAll({
+      ...{ source: { sql, tables: { t: 'moraine_online.mixed_n' } }, joinKeys: [], timestampField: 'read_at' },
+    });
+    const rows = await reader.toRows();
+    await reader.close();
+    const kept = (id: number, isMarked: boolean) => [id, id, isMarked];
+    expect(rows.map(({ driver_id, n, _pushed }) => [driver_id, n, _pushed])).toEqual([
+      kept(1, false),
+      kept(2, false),
+      ...marked.map((id) => kept(id, true)),
+    ]);
+
+    const rebuild = async () =>
+      (await materializeDirect(await materializationDeps(moraine.project), { view: 'mixed_n' })).plan.kind;
+    expect(await rebuild()).toBe('full');
+    await moraine.deleteRows('demo.mixed', 'driver_id = 2');
+    expect(await rebuild()).toBe('rebuild-buckets');
+    await expect.poll(() => read('mixed_n:n', [1, 2, ...marked])).toEqual([1, null, ...marked]);
   });
 
   it('commits the rows of several pushes to a source table together', async () => {
