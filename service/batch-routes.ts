@@ -11,6 +11,7 @@ import type { OfflineProcesses } from './offline-processes.js';
 import { JSON_TYPE, type Route } from './route.js';
 import { sendOffline } from './send-offline.js';
 import type { ServiceMetrics } from './service-metrics.js';
+import { MIN_SNAPSHOT_HEADERS, minSnapshotsOf, requireReadViews } from './snapshot-headers.js';
 
 export interface BatchDeps {
   readonly project: Project;
@@ -40,16 +41,21 @@ export function batchRoutes(deps: BatchDeps): readonly Route[] {
       body: BATCH_REQUEST,
       answers: { 200: BATCH_ANSWER },
       errors: [404, 409, 410, 429, 501, 503, 504],
-      handle: async ({ body }, reply) => {
+      headers: MIN_SNAPSHOT_HEADERS,
+      handle: async ({ body, headers }, reply) => {
         const { feature_views, entities, full_feature_names: fullFeatureNames = false } = body as BatchBody;
         requireFew(entities.length, maxBatchEntities);
         const views = [...new Set(feature_views)];
-        if (await areOnline(reader, views, maxStalenessMs)) {
+        const minSnapshots = minSnapshotsOf(headers);
+        const [notOnline] = await viewsNotOnline(reader, views, maxStalenessMs);
+        if (notOnline === undefined) {
           const request = { features: views, entities, fullFeatureNames, readKeyValue: keyValueOfJson, maxStalenessMs };
-          const response = await reader.getOnlineFeatures(request);
+          const response = await reader.getOnlineFeatures({ ...request, minSnapshots });
+          if (minSnapshots !== undefined) requireReadViews(minSnapshots, response.snapshots);
           metrics.read(entities.length);
           return reply.type(JSON_TYPE).send(Buffer.concat([...batchJson(response, entities)]));
         }
+        if (minSnapshots !== undefined) throw notWithSources(notOnline);
         const request = { views, entities: stringify(entities) ?? '', fullFeatureNames, timeoutMs: batchTimeoutMs };
         metrics.read(entities.length);
         return await sendOffline(reply, batches, { kind: 'batch', request });
@@ -66,10 +72,23 @@ function requireFew(count: number, max: number): void {
   );
 }
 
-/** Whether all views are online. @throws FEATURE_VIEW_NOT_FOUND */
-async function areOnline(reader: OnlineReader, views: readonly string[], maxStalenessMs: number): Promise<boolean> {
+/** A view that is read from its source is read as it is now: nothing waits for a snapshot of it. */
+function notWithSources(view: string): MoraineError {
+  return new MoraineError(
+    'INVALID_ARGUMENT',
+    `The header Moraine-Min-Snapshot is for batches whose views are all online, and '${view}' is not: it is read from its source table as it is now.`,
+    { remedy: 'Leave the header out, or ask for the online views in a request of their own.' },
+  );
+}
+
+/** The views that are not online. @throws FEATURE_VIEW_NOT_FOUND */
+async function viewsNotOnline(
+  reader: OnlineReader,
+  views: readonly string[],
+  maxStalenessMs: number,
+): Promise<readonly string[]> {
   let definitions: Definitions = await reader.definitions(maxStalenessMs);
   // One that was registered since is not refused.
   if (!views.every((view) => definitions.featureViews.has(view))) definitions = await reader.definitions(0);
-  return views.every((view) => findFeatureView(definitions, view).online);
+  return views.filter((view) => !findFeatureView(definitions, view).online);
 }

@@ -12,7 +12,7 @@ import { HISTORICAL_QUERY, HISTORICAL_REQUEST } from './offline-schemas.js';
 import type { HistoricalWork } from './offline-work.js';
 import type { Route } from './route.js';
 import { beginTurn } from './send-offline.js';
-import { SNAPSHOTS_HEADER, TABLE_SNAPSHOT_FORM, tableSnapshotsText } from './snapshot-headers.js';
+import { LEFT_OUT_HEADERS, TABLE_SNAPSHOT_FORM, tableSnapshotHeaders } from './snapshot-headers.js';
 import { bodyTooLarge, spoolBody } from './spool.js';
 
 export interface OfflineDeps {
@@ -47,6 +47,7 @@ export function offlineRoutes({ offline, project }: OfflineDeps): readonly Route
       errors: [404, 406, 409, 410, 429, 501, 503],
       answerHeaders: {
         'Moraine-Snapshots': `The snapshots of source tables that were read: ${TABLE_SNAPSHOT_FORM}, with commas between them.`,
+        ...LEFT_OUT_HEADERS,
         'Moraine-Rows': 'How many rows the answer has.',
       },
       handle: async (request, reply) => {
@@ -56,7 +57,7 @@ export function offlineRoutes({ offline, project }: OfflineDeps): readonly Route
           const format = ROW_TYPES.get(answerType) ?? 'json';
           const { head, bytes } = await turn.run({ kind: 'historical', request: retrieval, format });
           return await reply
-            .headers({ [SNAPSHOTS_HEADER]: tableSnapshotsText(head.snapshots), [ROWS_HEADER]: head.rows })
+            .headers({ ...tableSnapshotHeaders(head.snapshots), [ROWS_HEADER]: head.rows })
             .type(answerType)
             .send(bytes);
         } catch (error) {

@@ -16,7 +16,7 @@ import { batchRowsOf, type DataFrame, dataFrameOf, FEAST_DUMMY_KEY, rowCount } f
 import { IDEMPOTENCY_HEADER, idempotencyKeyOf } from './idempotency-key.js';
 import { PUSH_ANSWER, PUSH_REQUEST } from './push-schemas.js';
 import type { Route } from './route.js';
-import { SNAPSHOT_FORM, SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
+import { LEFT_OUT_HEADERS, SNAPSHOT_FORM, viewSnapshotHeaders } from './snapshot-headers.js';
 import { shareOf } from './write-arrival.js';
 import type { WriteRoom } from './write-room.js';
 
@@ -48,6 +48,7 @@ export function pushRoute({ online, writer, sourceWriter, room }: PushDeps, maxB
     errors: [404, 409, 410, 422, 429, 501, 503, 504],
     answerHeaders: {
       'Moraine-Snapshots': `The snapshots of online tables that have the rows: ${SNAPSHOT_FORM}.`,
+      ...LEFT_OUT_HEADERS,
     },
     headers: IDEMPOTENCY_HEADER,
     handle: async (request, reply) => {
@@ -71,7 +72,7 @@ export function pushRoute({ online, writer, sourceWriter, room }: PushDeps, maxB
       };
       const { tables, views } = await shareOf(request).hold(() => pushRows(deps, { source, to, key, input }));
       const snapshots = views.map(({ view, minSnapshot }) => ({ view, ...minSnapshot }));
-      return reply.header(SNAPSHOTS_HEADER, snapshotsText(snapshots)).send({
+      return reply.headers(viewSnapshotHeaders(snapshots)).send({
         push_source_name: source,
         to,
         rows: rowCount(frame),

@@ -8,13 +8,13 @@ import { JSON_TYPE, type Route } from './route.js';
 import { ONLINE_ANSWER, ONLINE_REQUEST } from './schemas.js';
 import type { ServiceMetrics } from './service-metrics.js';
 import {
-  MIN_SNAPSHOT_HEADER,
-  parseMinSnapshots,
+  LEFT_OUT_HEADERS,
+  MIN_SNAPSHOT_HEADERS,
+  minSnapshotsOf,
   requireReadViews,
   SNAPSHOT_FORM,
-  SNAPSHOTS_HEADER,
   STALENESS_HEADER,
-  snapshotsText,
+  viewSnapshotHeaders,
 } from './snapshot-headers.js';
 
 export interface ReadDeps {
@@ -38,19 +38,16 @@ function onlineFeatures({ reader, metrics, answerLog, maxStalenessMs, maxEntitie
     body: ONLINE_REQUEST,
     answers: { 200: ONLINE_ANSWER },
     errors: [404, 409, 410, 429, 501, 503, 504],
-    headers: {
-      'Moraine-Min-Snapshot':
-        'Snapshots that the answer must contain, as Moraine-Snapshots has them or as VIEW=SNAPSHOT-ID, with commas between them.',
-    },
+    headers: MIN_SNAPSHOT_HEADERS,
     answerHeaders: {
       'Moraine-Snapshots': `The snapshots that were read: ${SNAPSHOT_FORM}, with commas between them.`,
+      ...LEFT_OUT_HEADERS,
       'Moraine-Staleness-Ms': 'How long ago the tables were looked at, in milliseconds.',
     },
     handle: async ({ body, headers }, reply) => {
       const online = body as OnlineBody;
       const { columns, request } = readOnlineBody(online, maxEntities);
-      const header = headers[MIN_SNAPSHOT_HEADER];
-      const minSnapshots = header === undefined ? undefined : parseMinSnapshots(String(header));
+      const minSnapshots = minSnapshotsOf(headers);
       const found = await reader.findRows({
         ...request,
         readKeyValue: keyValueOfJson,
@@ -62,7 +59,7 @@ function onlineFeatures({ reader, metrics, answerLog, maxStalenessMs, maxEntitie
       const sent = answerLog.sample(request, found);
       if (sent !== undefined) reply.raw.once('finish', sent);
       return reply
-        .header(SNAPSHOTS_HEADER, snapshotsText(found.snapshots))
+        .headers(viewSnapshotHeaders(found.snapshots))
         .header(STALENESS_HEADER, Math.ceil(found.stalenessMs))
         .type(JSON_TYPE)
         .send(

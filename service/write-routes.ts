@@ -5,7 +5,7 @@ import { IDEMPOTENCY_HEADER, idempotencyKeyOf } from './idempotency-key.js';
 import { type PushDeps, pushRoute } from './push-route.js';
 import type { Route } from './route.js';
 import { WRITE_ANSWER, WRITE_REQUEST } from './schemas.js';
-import { SNAPSHOT_FORM, SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
+import { SNAPSHOT_FORM, viewSnapshotHeaders } from './snapshot-headers.js';
 import { shareOf } from './write-arrival.js';
 
 export type WriteDeps = PushDeps;
@@ -46,7 +46,7 @@ function writeToOnlineStore({ writer, room }: WriteDeps): Route {
       const batch = { rows, pushed: true, key };
       const { snapshotId, minSnapshot } = await shareOf(request).hold(() => writer.write(view, batch, size));
       return reply
-        .header(SNAPSHOTS_HEADER, snapshotsText([{ view, ...minSnapshot }]))
+        .headers(viewSnapshotHeaders([{ view, ...minSnapshot }]))
         .send({ feature_view_name: view, snapshot: snapshotId?.toString() ?? null, rows: rowCount(frame) });
     },
   };

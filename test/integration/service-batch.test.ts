@@ -86,6 +86,30 @@ describe('a batch of predictions', () => {
     );
   });
 
+  it('has the snapshots that its header asks for, of online views; with others the header is refused', async () => {
+    const ask = async (views: readonly string[], minSnapshot: string): Promise<readonly unknown[]> => {
+      const answer = await fetch(`${service.service.url}${PATH}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'moraine-min-snapshot': minSnapshot },
+        body: `{"feature_views":${JSON.stringify(views)},"entities":[{"driver":1}]}`,
+      });
+      const body = (await answer.json()) as { readonly error?: string; readonly code?: string };
+      return [answer.status, body.code, body.error];
+    };
+    const current = await snapshotOf('moraine_online.drivers');
+    expect(await ask(['drivers'], `drivers=${current}`)).toEqual([200, undefined, undefined]);
+    expect((await ask(['drivers'], 'drivers=5')).slice(0, 2)).toEqual([404, 'SNAPSHOT_NOT_FOUND']);
+    expect(await ask(['drivers'], `rated=${current}`)).toEqual([
+      ...[400, 'INVALID_ARGUMENT'],
+      "The header Moraine-Min-Snapshot names 'rated', which the request does not read; it reads 'drivers'.",
+    ]);
+    expect((await ask(['drivers'], 'drivers')).slice(0, 2)).toEqual([400, 'INVALID_ARGUMENT']);
+    expect(await ask(['rated'], 'rated=5')).toEqual([
+      ...[400, 'INVALID_ARGUMENT'],
+      "The header Moraine-Min-Snapshot is for batches whose views are all online, and 'rated' is not: it is read from its source table as it is now.",
+    ]);
+  });
+
   it('has those of a view that is not online, from its source, with the same statuses', async () => {
     const source = `{"rated":{"table":"demo.drivers","snapshot":"${await snapshotOf('demo.drivers')}"}}`;
     expect(await textOf(`{"feature_views":["rated"],"entities":${ENTITIES}}`)).toBe(

@@ -7,11 +7,12 @@ import type { Numbers } from '../../../online/parts/column.js';
 import { answerJson } from '../../../service/answer-json.js';
 import { columnWriter } from '../../../service/column-json.js';
 import { parseExactJson } from '../../../service/exact-json.js';
+import { featureValueOfJson } from '../../../service/feature-value-json.js';
 import { type HistoricalBody, retrievalOfBody } from '../../../service/historical-body.js';
 import { JsonBytes } from '../../../service/json-bytes.js';
 import { keyValueOfJson } from '../../../service/key-value-json.js';
 import { readOnlineBody } from '../../../service/online-body.js';
-import { parseMinSnapshots, snapshotsText, tableSnapshotsText } from '../../../service/snapshot-headers.js';
+import { parseMinSnapshots, tableSnapshotHeaders, viewSnapshotHeaders } from '../../../service/snapshot-headers.js';
 import { TimeWriter } from '../../../service/time-json.js';
 import { valueWriter } from '../../../service/value-json.js';
 
@@ -303,8 +304,10 @@ describe('the headers of snapshots', () => {
       { view: 'never', table: 'o.never', snapshotId: null },
       { view: 'b-2', table: 'o.b-2', snapshotId: 5n, sequenceNumber: 7n, tableUuid },
     ];
-    expect(snapshotsText(snapshots)).toBe(`a=9223372036854775807, b-2=5;sequence=7;table=${tableUuid}`);
-    expect(parseMinSnapshots(snapshotsText(snapshots))).toEqual(
+    const text = `a=9223372036854775807, b-2=5;sequence=7;table=${tableUuid}`;
+    expect(viewSnapshotHeaders(snapshots)).toEqual({ 'moraine-snapshots': text });
+    expect(viewSnapshotHeaders([])).toEqual({ 'moraine-snapshots': '' });
+    expect(parseMinSnapshots(text)).toEqual(
       new Map([
         ['a', { snapshotId: 9_223_372_036_854_775_807n }],
         ['b-2', { snapshotId: 5n, sequenceNumber: 7n, tableUuid }],
@@ -314,6 +317,33 @@ describe('the headers of snapshots', () => {
       expect(() => parseMinSnapshots(wrong)).toThrow('write VIEW=SNAPSHOT-ID');
   });
 
+  it('have at most 8 KiB: the short form of all where the full one has no room, and else as many as it has room for', () => {
+    const tableUuid = '0f8fad5b-d9cb-469f-a165-70867728950e';
+    const named = (count: number) =>
+      Array.from({ length: count }, (_, place) => {
+        const view = `view_${String(place).padStart(4, '0')}`;
+        return { view, table: `o.${view}`, snapshotId: 9_223_372_036_854_775_807n, sequenceNumber: 1n, tableUuid };
+      });
+    const short = (count: number) => named(count).map(({ view, snapshotId }) => `${view}=${snapshotId}`);
+    const full = short(97).map((text) => `${text};sequence=1;table=${tableUuid}`);
+    expect([full.slice(0, 96).join(', ').length, full.join(', ').length]).toEqual([8_158, 8_243]);
+    expect(viewSnapshotHeaders(named(96))).toEqual({ 'moraine-snapshots': full.slice(0, 96).join(', ') });
+    expect(viewSnapshotHeaders(named(97))).toEqual({ 'moraine-snapshots': short(97).join(', ') });
+    const most = viewSnapshotHeaders(named(1_000))['moraine-snapshots'] ?? '';
+    expect(most.length <= 8_192 && most.length > 8_192 - 31).toBe(true);
+    const shown = most.split(', ');
+    expect(shown).toEqual(short(shown.length));
+    expect(viewSnapshotHeaders(named(1_000))).toEqual({
+      'moraine-snapshots': most,
+      'moraine-snapshots-left-out': String(1_000 - shown.length),
+    });
+    expect([...parseMinSnapshots(most).keys()]).toHaveLength(shown.length);
+    const tables = new Map(named(1_000).map(({ table, snapshotId }) => [table, snapshotId]));
+    const { 'moraine-snapshots': ofTables = '', 'moraine-snapshots-left-out': left } = tableSnapshotHeaders(tables);
+    expect(ofTables.length).toBeLessThanOrEqual(8_192);
+    expect(ofTables.split(', ').length + Number(left)).toBe(1_000);
+  });
+
   it('have the names of tables percent-encoded, so that any name can be sent and none looks like two', () => {
     const snapshots = new Map([
       ['lake/demo.a-b_1', 5n],
@@ -321,6 +351,8 @@ describe('the headers of snapshots', () => {
     ]);
     // By Python's `urllib.parse.quote(name)`.
     const encoded = 'demo.%22gr%C3%B6%C3%9Fe%2C%20%E6%9D%B1%E4%BA%AC%3D1%25%22';
-    expect(tableSnapshotsText(snapshots)).toBe(`lake/demo.a-b_1=5, ${encoded}=9223372036854775807`);
+    expect(tableSnapshotHeaders(snapshots)).toEqual({
+      'moraine-snapshots': `lake/demo.a-b_1=5, ${encoded}=9223372036854775807`,
+    });
   });
 });
