@@ -120,6 +120,7 @@ function keyTextSql(part: EntityKeyPart, column: string): string {
 export type EntityRow = ReadonlyMap<string, unknown>;
 
 const MICROS_PER_MILLI = 1000n;
+const NANOS_PER_MILLI = 1_000_000n;
 const MICROS_PER_DAY = 86_400_000_000n;
 
 /** Reads a value of a join key, which is not null. Undefined: it is not of the type. */
@@ -211,6 +212,12 @@ export function keyValue(type: IcebergType, value: unknown): PrimitiveValue | un
     case 'binary':
     case 'fixed':
       return value instanceof Uint8Array ? value : fromJson(type, value);
+    case 'timestamp_ns':
+    case 'timestamptz_ns': {
+      const nanos = value instanceof Date ? BigInt(value.getTime()) * NANOS_PER_MILLI : fromTemporalText(type, value);
+      const found = typeof value === 'bigint' ? value : nanos;
+      return typeof found === 'bigint' ? fromInteger(found, 64) : undefined;
+    }
     default:
       return fromJson(type, value);
   }
@@ -237,7 +244,8 @@ function fromTemporalText(type: PrimitiveType, value: unknown): PrimitiveValue |
   if (typeof value !== 'string') return undefined;
   if (type.kind === 'time') return fromJson(type, value);
   const hasZone = /(?:Z|[+-]\d\d:\d\d)$/.test(value);
-  return fromJson({ kind: 'timestamptz' }, hasZone ? value : `${value}Z`);
+  const isNanos = type.kind === 'timestamp_ns' || type.kind === 'timestamptz_ns';
+  return fromJson({ kind: isNanos ? 'timestamptz_ns' : 'timestamptz' }, hasZone ? value : `${value}Z`);
 }
 
 function fromJson(type: IcebergType, value: unknown): PrimitiveValue | undefined {

@@ -1,4 +1,5 @@
 /** Feature values as JSON brings them: written as the service itself writes them, and as Feast's client does. */
+import { inspect } from 'node:util';
 import { LosslessNumber } from 'lossless-json';
 import type { IcebergType, PrimitiveValue } from '../iceberg/index.js';
 import type { FeatureValue } from '../online/index.js';
@@ -7,6 +8,7 @@ import { keyValueOfJson } from './key-value-json.js';
 
 /** Feast's client writes a null time as this number of seconds, or as pandas prints it. */
 const FEAST_NULL_TIMES: ReadonlySet<unknown> = new Set([-(2n ** 63n), 'NaT']);
+const LONE_SURROGATE = /\p{Surrogate}/u;
 const NOT_FINITE: ReadonlyMap<unknown, number> = new Map([
   ['NaN', Number.NaN],
   ['Infinity', Number.POSITIVE_INFINITY],
@@ -24,7 +26,7 @@ export function featureValueOfJson(type: IcebergType, json: unknown): FeatureVal
       return decimalOf(type, json);
     case 'string':
       // A lone surrogate has no UTF-8.
-      return typeof json === 'string' && !/\p{Surrogate}/u.test(json) ? json : undefined;
+      return typeof json === 'string' && !LONE_SURROGATE.test(json) ? json : undefined;
     case 'list':
       return Array.isArray(json) ? all(json, (item) => featureValueOfJson(type.element, item)) : undefined;
     case 'struct':
@@ -47,7 +49,9 @@ function floatOf(kind: 'float' | 'double', json: unknown): number | undefined {
   if (NOT_FINITE.has(json)) return NOT_FINITE.get(json);
   const isNumber = typeof json === 'number' || typeof json === 'bigint' || json instanceof LosslessNumber;
   if (!isNumber) return undefined;
-  const value = kind === 'float' ? Math.fround(Number(String(json))) : Number(String(json));
+  // The text of -0 has no sign.
+  const number = typeof json === 'number' ? json : Number(String(json));
+  const value = kind === 'float' ? Math.fround(number) : number;
   return Number.isFinite(value) ? value : undefined;
 }
 
@@ -77,17 +81,28 @@ function structOf(
   return values === undefined ? undefined : new Map(values);
 }
 
-/** Keys of an object are texts: of another type they are written as JSON would have them. */
+/** Keys of an object are texts: of another type they are written as JSON would have them. No key is there twice. */
 function mapOf(type: Extract<IcebergType, { kind: 'map' }>, json: unknown): FeatureValue | undefined {
   const entries = isObject(json) ? Object.entries(json) : json;
   if (!Array.isArray(entries)) return undefined;
+  const keys = new Set<unknown>();
   return all(entries as readonly unknown[], (entry) => {
     if (!Array.isArray(entry) || entry.length !== 2) return undefined;
     const [name, item] = entry as readonly unknown[];
     const key = featureValueOfJson(type.key, name) ?? keyOfText(type.key, name);
     const value = featureValueOfJson(type.value, item);
-    return key === undefined || key === null || value === undefined ? undefined : [key, value];
+    if (key === undefined || key === null || value === undefined) return undefined;
+    const told = toldApart(key);
+    if (keys.has(told)) return undefined;
+    keys.add(told);
+    return [key, value];
   });
+}
+
+/** A key as a Set tells it from others: bytes, lists and the like by what they hold. */
+function toldApart(key: FeatureValue): unknown {
+  if (typeof key !== 'object') return key;
+  return inspect(key, { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity });
 }
 
 function keyOfText(type: IcebergType, text: unknown): FeatureValue | undefined {
@@ -97,6 +112,8 @@ function keyOfText(type: IcebergType, text: unknown): FeatureValue | undefined {
 /** Feast's client sends maps and structs as texts. */
 function parsed(json: unknown): unknown {
   if (typeof json !== 'string') return json;
+  // As bytes a lone surrogate would be another character.
+  if (LONE_SURROGATE.test(json)) return undefined;
   try {
     return parseExactJson(Buffer.from(json));
   } catch {

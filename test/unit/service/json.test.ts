@@ -106,6 +106,214 @@ describe('the value of a join key from JSON', () => {
   });
 });
 
+describe('a feature value from JSON', () => {
+  const list = (element: string): IcebergType => {
+    return { kind: 'list', elementId: 1, elementRequired: false, element: type(element) };
+  };
+  const mapOf = (key: string, value: IcebergType = type('long')): IcebergType => {
+    return { kind: 'map', keyId: 1, key: type(key), valueId: 2, valueRequired: false, value };
+  };
+  const struct: IcebergType = {
+    kind: 'struct',
+    fields: [
+      { id: 1, name: 'a', required: false, type: type('long') },
+      { id: 2, name: 'b', required: false, type: mapOf('string', type('string')) },
+    ],
+  };
+  const [none, nan, infinite] = [undefined, Number.NaN, Number.POSITIVE_INFINITY];
+  /** JSON text of a text. */
+  const quoted = (text: string): string => JSON.stringify(text);
+  it.each<[string | IcebergType, string, FeatureValue | undefined]>([
+    // The largest float, the last double that is rounded to it, and the first that is not (IEEE 754, 4.3.1).
+    ['float', '3.4028234663852886e38', 3.4028234663852886e38],
+    ['float', '3.4028235677973362e38', 3.4028234663852886e38],
+    ['float', '3.4028235677973366e38', none],
+    ['float', '-1e39', none],
+    ['float', '1e-46', 0],
+    ['float', '-1e-46', -0],
+    ['float', '16777217', 16_777_216],
+    ['float', '"Infinity"', infinite],
+    ['float', '"0.5"', none],
+    ['double', '1e400', none],
+    ['double', '1.0000000000000000e400', none],
+    ['double', '-1e-400', -0],
+    ['double', '0.1000000000000000055511151231257827', 0.1],
+    ['double', '9007199254740993', 9_007_199_254_740_992],
+    ['double', '"NaN"', nan],
+    ['double', '"-Infinity"', -infinite],
+    ['double', '"nan"', none],
+    ['double', 'true', none],
+    ['decimal(4, 2)', '99.99', 9_999n],
+    ['decimal(4, 2)', '-99.990', -9_999n],
+    ['decimal(4, 2)', '100', none],
+    ['decimal(4, 2)', '-100', none],
+    ['decimal(4, 2)', '9.999', none],
+    ['decimal(4, 2)', '"99.99"', 9_999n],
+    ['decimal(4, 2)', '"1e1"', 1_000n],
+    ['decimal(4, 2)', '"NaN"', none],
+    ['decimal(4, 2)', '""', none],
+    ['decimal(9, 7)', '0.0000001', 1n],
+    ['decimal(38, 0)', '1e22', 10n ** 22n],
+    ['decimal(38, 0)', '99999999999999999999999999999999999999', 10n ** 38n - 1n],
+    ['decimal(38, 0)', '-100000000000000000000000000000000000000', none],
+    ['decimal(38, 2)', '1234567890123456.70', 123_456_789_012_345_670n],
+    ['boolean', '1', none],
+    ['boolean', '"true"', none],
+    ['int', '1.0', 1],
+    ['int', '2147483648', none],
+    ['long', '-9223372036854775808', -(2n ** 63n)],
+    ['long', '"NaT"', none],
+    ['long', '1.5', none],
+    ['string', '"\\ud83d\\ude00"', '😀'],
+    ['string', '"\\ud83d"', none],
+    ['string', '"\\ude00\\ud83d"', none],
+    ['string', '5', none],
+    ['uuid', '"F79C3E09-677C-4BBD-A479-3F349CB785E7"', 'f79c3e09-677c-4bbd-a479-3f349cb785e7'],
+    ['binary', '""', new Uint8Array()],
+    ['binary', '"_w=="', none],
+    ['fixed[2]', '"AP8="', new Uint8Array([0, 255])],
+    ['fixed[3]', '"AP8="', none],
+    ['fixed[1]', '"AP8="', none],
+    ['date', '"1969-12-31"', -1],
+    ['date', '"1970-01-02T00:00:00"', 1],
+    ['date', '"1970-01-02 00:00:00.000000"', 1],
+    ['date', '"1970-01-02T00:00:01"', none],
+    ['date', '"NaT"', null],
+    ['date', '-9223372036854775808', null],
+    ['time', '"23:59:59.999999"', 86_399_999_999n],
+    ['time', '"24:00:00"', none],
+    ['timestamp', '-9223372036854775808', null],
+    ['timestamp', '"NaT"', null],
+    ['timestamp', '"1970-01-01T00:00:00.000001"', 1n],
+    ['timestamp', '"1970-01-01T01:00:00+01:00"', 0n],
+    ['timestamp', '"1970-01-01T00:00:00.0000001"', none],
+    ['timestamptz', '"1970-01-01T00:00:01"', 1_000_000n],
+    ['timestamptz', '9223372036854', 9_223_372_036_854_000_000n],
+    ['timestamptz', '9223372036855', none],
+    ['timestamptz', '-9223372036855', none],
+    ['timestamp_ns', '5', 5_000_000_000n],
+    ['timestamp_ns', '9223372036', 9_223_372_036_000_000_000n],
+    ['timestamp_ns', '9223372037', none],
+    ['timestamp_ns', '-9223372036854775808', null],
+    ['timestamp_ns', '"1970-01-01T00:00:00.000000001"', 1n],
+    ['timestamp_ns', '"1970-01-01T01:00:00.000000001+01:00"', 1n],
+    ['timestamptz_ns', '"NaT"', null],
+    ['timestamptz_ns', '"1970-01-01T00:00:00.000000001Z"', 1n],
+    ['timestamptz_ns', '"1970-01-01T00:00:00.000000001"', 1n],
+    ['timestamptz_ns', '"1970-01-01T00:00:00.0000000001Z"', none],
+    ['timestamptz_ns', '"2300-01-01T00:00:00Z"', none],
+    [list('double'), '[1, null, "NaN"]', [1, null, nan]],
+    [list('double'), '[1, "x"]', none],
+    [list('double'), quoted('[1]'), none],
+    [list('timestamptz'), '["NaT", 1]', [null, 1_000_000n]],
+    [
+      struct,
+      '{"b": {"x": "y"}, "a": 9007199254740993}',
+      map([
+        ['a', 2n ** 53n + 1n],
+        ['b', [['x', 'y']]],
+      ]),
+    ],
+    [
+      struct,
+      '{}',
+      map([
+        ['a', null],
+        ['b', null],
+      ]),
+    ],
+    [
+      struct,
+      quoted('{"a": 1, "b": "{\\"x\\": null}"}'),
+      map([
+        ['a', 1n],
+        ['b', [['x', null]]],
+      ]),
+    ],
+    [struct, '{"a": 1, "c": 1}', none],
+    [struct, '{"a": "1"}', none],
+    [struct, '{"__proto__": {"a": 1}}', none],
+    [struct, '[1, {}]', none],
+    [struct, '1.00000000000000001', none],
+    [struct, quoted('null'), none],
+    [struct, quoted('{"a": '), none],
+    // A text with a lone surrogate has no UTF-8, whether or not it is JSON in itself.
+    [struct, quoted('{"b": {"x": "\ud83d"}}'), none],
+    [struct, quoted('{"b": {"x": "\\ud83d"}}'), none],
+    [
+      mapOf('string'),
+      '{"x": 1, "__proto__": 2}',
+      [
+        ['x', 1n],
+        ['__proto__', 2n],
+      ],
+    ],
+    [
+      mapOf('string'),
+      '[["x", 1], ["y", null]]',
+      [
+        ['x', 1n],
+        ['y', null],
+      ],
+    ],
+    [mapOf('string'), quoted('{"1": 9007199254740993}'), [['1', 2n ** 53n + 1n]]],
+    [mapOf('string'), '{"\\ud83d": 1}', none],
+    [mapOf('string'), '{"\\"\\ud83d\\"": 1}', none],
+    [mapOf('string'), '[["x"]]', none],
+    [mapOf('string'), '[[null, 1]]', none],
+    [mapOf('string'), '{"x": "1"}', none],
+    [mapOf('int'), '{"-7": 1}', [[-7, 1n]]],
+    [mapOf('int'), '{"x": 1}', none],
+    [mapOf('int'), '{"1.5": 1}', none],
+    [mapOf('long'), '{"9007199254740993": 1}', [[2n ** 53n + 1n, 1n]]],
+    [
+      mapOf('boolean'),
+      '{"true": 1, "false": 2}',
+      [
+        [true, 1n],
+        [false, 2n],
+      ],
+    ],
+    [
+      mapOf('double'),
+      '{"1.5": 1, "Infinity": 2}',
+      [
+        [1.5, 1n],
+        [infinite, 2n],
+      ],
+    ],
+    [mapOf('decimal(4, 2)'), '{"1.50": 1}', [[150n, 1n]]],
+    [mapOf('decimal(4, 2)'), '{"100.00": 1}', none],
+    [
+      mapOf('date'),
+      '{"86400": 1, "1970-01-03": 2}',
+      [
+        [1, 1n],
+        [2, 2n],
+      ],
+    ],
+    [
+      mapOf('timestamptz'),
+      '{"1": 1, "1970-01-01T00:00:02Z": 2}',
+      [
+        [1_000_000n, 1n],
+        [2_000_000n, 2n],
+      ],
+    ],
+    [mapOf('timestamptz'), '{"NaT": 1}', none],
+    [mapOf('uuid'), '{"00000000-0000-0000-0000-000000000001": 1}', [['00000000-0000-0000-0000-000000000001', 1n]]],
+    [mapOf('binary'), '{"AP8=": 1}', [[new Uint8Array([0, 255]), 1n]]],
+    // Keys of a map are told apart by their values.
+    [mapOf('int'), '{"1": 1, "1.0": 2}', none],
+    [mapOf('string'), '[["x", 1], ["x", 1]]', none],
+    [mapOf('binary'), '[["AP8=", 1], ["AP8=", 2]]', none],
+  ])('%j: %s', (of, json, value) => {
+    const parsed = parseExactJson(Buffer.from(json));
+    expect(featureValueOfJson(typeof of === 'string' ? type(of) : of, parsed)).toEqual(value);
+    expect(featureValueOfJson(typeof of === 'string' ? type(of) : of, null)).toBe(null);
+  });
+});
+
 describe('JSON of a request', () => {
   it('keeps every digit', () => {
     const parsed = parseExactJson(Buffer.from('[1, 9007199254740993, 1234567890.123456789, 1e3]'));
