@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { json as jsonOf } from 'node:stream/consumers';
-import { type Table as ArrowTable, tableFromIPC, tableToIPC } from 'apache-arrow';
+import { type Table as ArrowTable, tableFromArrays, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HistoricalFeaturesRequest } from '../../client/index.js';
 import { sqlType } from '../../engine/index.js';
@@ -255,6 +256,58 @@ describe('historical features over HTTP', () => {
     expect([before.status, await before.text()]).toEqual([404, expect.stringContaining('SNAPSHOT_NOT_FOUND')]);
   });
 
+  it('of Arrow and Parquet bodies have as_of and full_feature_names in the query, as JSON bodies have them', async () => {
+    const [first, last] = (await lab.table('demo.t')).metadata.snapshots;
+    const firstAt = new Date(Number(first?.timestampMs)).toISOString();
+    expect(first?.timestampMs).toBeLessThan(last?.timestampMs ?? 0);
+    const reader = await service.moraine.openHistoricalFeatures({ features: ['all:large'], entities: ROWS });
+    const [frame, parquet] = [join(lab.folder, 'queried.arrow'), join(lab.folder, 'queried.parquet')];
+    await reader.write(frame);
+    const entities = (await arrowOf(new Response(readFileSync(frame)))).select(['driver', 'event_timestamp', 'note']);
+    await reader.close();
+    const plain = await service.moraine.openHistoricalFeatures({
+      features: ['all:small'],
+      entities: tableToIPC(entities),
+    });
+    await plain.write(parquet);
+    await plain.close();
+    const bodies = { [ARROW]: tableToIPC(entities, 'stream'), [PARQUET]: new Uint8Array(readFileSync(parquet)) };
+    const answerTo = async (type: string, body: string | Uint8Array, query = '') => {
+      const answer = await ask(body, { 'content-type': type, accept: 'application/json' }, query);
+      return [answer.status, await answer.text()] as const;
+    };
+    const values = (text: string, name: string) =>
+      [...text.matchAll(new RegExp(`"${name}":([^,}]+)`, 'g'))].map(([, value]) => value);
+    const snapshots = { snapshots: { 'demo.t': String(first?.snapshotId) } };
+    const numbered = `{"snapshots": {"demo.t": ${first?.snapshotId}}}`;
+    const old = ['9007199254740993', '9007199254740993', 'null', 'null', '9007199254740993'];
+    const latest = ['-9223372036854775808', '9007199254740993', 'null', 'null', '-9223372036854775808'];
+    for (const [query, more, name, expectedValues] of [
+      [`as_of=${firstAt}`, { as_of: firstAt }, 'large', old],
+      [`as_of=${encodeURIComponent(JSON.stringify(snapshots))}`, { as_of: snapshots }, 'large', old],
+      [`as_of=%20${encodeURIComponent(numbered)}&full_feature_names=false`, { as_of: snapshots }, 'large', old],
+      [`as_of=${firstAt}&full_feature_names=True`, { as_of: firstAt, full_feature_names: true }, 'all__large', old],
+      ['full_feature_names=true', { full_feature_names: true }, 'all__large', latest],
+    ] as const) {
+      const byJson = await answerTo('application/json', json(ROWS, { features: ['all:large'], ...more }));
+      expect([byJson[0], values(byJson[1], name)]).toEqual([200, expectedValues]);
+      expect(await answerTo(ARROW, bodies[ARROW], `?features=all:large&${query}`)).toEqual(byJson);
+      // A Parquet file has the feature of the answer that it was; it is a further column.
+      const byParquet = await answerTo(PARQUET, bodies[PARQUET], `?features=all:large&${query}`);
+      expect([byParquet[0], values(byParquet[1], name)]).toEqual([200, expectedValues]);
+    }
+    for (const asOf of [
+      '{"snapshots":{"demo.t":1.5}}',
+      '{"snapshot":{"demo.t":1}}',
+      '{"snapshots":',
+      'yesterday',
+      '',
+    ]) {
+      const query = `?features=all:large&as_of=${encodeURIComponent(asOf)}`;
+      expect([asOf, (await answerTo(ARROW, bodies[ARROW], query))[0]]).toEqual([asOf, 400]);
+    }
+  });
+
   it.each([
     ['an unknown view', json(ROWS, { features: ['some'] }), 404, 'FEATURE_VIEW_NOT_FOUND'],
     ['no features', json(ROWS, {}), 400, "none of 'features' and 'feature_service'"],
@@ -386,6 +439,42 @@ describe('historical features over HTTP', () => {
       return answer.status;
     };
     await expect.poll(next, { timeout: 20_000, interval: 500 }).toBe(200);
+    await expect.poll(noFolders).toEqual([]);
+  });
+
+  it('leave their place to others if the client stops reading and keeps its connection', async () => {
+    const impatient = await startLabService(lab, { maxRetrievals: 1, sendTimeoutMs: 1_000 });
+    onTestFinished(impatient.close);
+    const { url } = impatient.service;
+    // The answer is larger than what the system keeps for a connection.
+    const note = 'x'.repeat(1_000);
+    const frame = tableFromArrays({
+      driver: new BigInt64Array(30_000).fill(DRIVER),
+      event_timestamp: Array.from({ length: 30_000 }, () => new Date('2026-03-01T12:00:00Z')),
+      note: Array.from({ length: 30_000 }, () => note),
+    });
+    const body = tableToIPC(frame, 'stream');
+    const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port) });
+    onTestFinished(() => void socket.destroy());
+    const closed = once(
+      socket.on('error', () => undefined),
+      'close',
+    );
+    const head = `POST /get-historical-features?features=all:large HTTP/1.1\r\nhost: x\r\naccept: application/json\r\n`;
+    socket.write(`${head}content-type: ${ARROW}\r\ncontent-length: ${body.length}\r\n\r\n`);
+    socket.write(body);
+    await once(socket, 'readable');
+    const ask = async (): Promise<number> => {
+      const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: json(ROWS) };
+      const answer = await fetch(`${url}/get-historical-features`, init);
+      await answer.arrayBuffer();
+      return answer.status;
+    };
+    expect(await ask()).toBe(429);
+    await expect.poll(ask, { timeout: 30_000, interval: 500 }).toBe(200);
+    socket.resume();
+    await closed;
+    expect(socket.bytesRead).toBeLessThan(30_000_000);
     await expect.poll(noFolders).toEqual([]);
   });
 
