@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { knownKeysAt } from '../../../config/config-schema.js';
+import { parseConfig } from '../../../config/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 import { startLabService } from '../../support/lab-service.js';
 import { projectRoot } from '../../support/paths.js';
@@ -136,4 +138,40 @@ test('the statuses of errors are those of the document, and that of a method tha
   const documented = [...operations.values()].flatMap(({ responses }) => Object.keys(responses).filter(isError));
   const listed = rowsOf(sectionOf('## Errors')).flatMap(([, statuses = '']) => statuses.match(/\d+/g) ?? []);
   expect(listed.toSorted()).toEqual(all([...documented, '405']));
+});
+
+test('a section about a path names its query parameters, and no others', () => {
+  const inQuery = (name: string) => operationOf(name).parameters.flatMap((one) => (one.in === 'query' ? one.name : []));
+  for (const { heading, names } of headings) {
+    const documented = all(names.flatMap(inQuery));
+    const section = sectionOf(heading);
+    const named = documented.filter((name) => new RegExp(`[?&\`]${name}[=\`]`).test(section));
+    expect({ heading, named }).toEqual({ heading, named: documented });
+    expect({ heading, others: found(section, /[?&](\w+)=/g).filter((name) => !documented.includes(name)) }).toEqual({
+      heading,
+      others: [],
+    });
+  }
+  const inSections = new Set(headings.flatMap(({ names }) => names));
+  expect([...operations.keys()].filter((name) => !inSections.has(name) && inQuery(name).length > 0)).toEqual([]);
+});
+
+test('the table of settings has those of the schema, with their defaults', () => {
+  const table = rowsOf(sectionOf('## Configuration')).slice(1);
+  const listed = table.flatMap(([, keys = '', defaults = '']) => {
+    const names = found(keys, /`(\w+)`/g);
+    const values = defaults.split(', ');
+    expect([keys, values.length]).toEqual([keys, names.length]);
+    return (keys.match(/\w+/g) ?? []).map((name, place) => [name, values[place] ?? ''] as const);
+  });
+  expect(listed.map(([name]) => name).toSorted()).toEqual(knownKeysAt(['server']).toSorted());
+  const { keyFile: keys, ...server } = parseConfig('{}', { file: '/p/moraine.yaml', env: {} }).server;
+  const shown = (value: unknown): string => {
+    if (value === undefined || (value instanceof Map && value.size === 0)) return 'none';
+    if (typeof value !== 'number') return String(value);
+    return value >= 2 ** 20 && value % 2 ** 20 === 0 ? `${value / 2 ** 20} MiB` : value.toLocaleString('en-US');
+  };
+  const { port, ...rest } = { ...server, keys } as Readonly<Record<string, unknown>>;
+  const expected = listed.map(([name]) => [name, name === 'port' ? String(port) : shown(rest[name])]);
+  expect(listed.map(([name, text]) => [name, text.replaceAll('`', '')])).toEqual(expected);
 });

@@ -21,6 +21,7 @@ const DEFINITIONS = {
     features: ['count'],
     online: true,
   })),
+  featureServices: [{ name: 'rating', features: [{ view: 'trips', features: ['count'] }] }],
 };
 const T = '2026-03-01T00:00:00Z';
 
@@ -151,10 +152,10 @@ describe('the service', () => {
     ],
     [
       'an unknown service',
-      { entities: { driver_id: [1] }, feature_service: 'x' },
+      { entities: { driver_id: [1] }, feature_service: 'ratin' },
       404,
       'FEATURE_SERVICE_NOT_FOUND',
-      "'x'",
+      "There is no feature service 'ratin'. Did you mean 'rating'?",
     ],
     [
       'a view that was never materialized',
@@ -238,6 +239,29 @@ describe('the service', () => {
     ]);
     expect(json.error).toMatch(/^[A-Z].*[.?]$/s);
     expect(json.remedy).toMatch(/^[A-Z].*\.$/s);
+  });
+
+  it('takes __proto__ in batches for a name like any other', async () => {
+    const { get } = await shared();
+    const batch = async (entities: string, more = '') => {
+      const body = `{"feature_views":["trips"],"entities":[${entities}]${more}}`;
+      const headers = { 'content-type': 'application/json' };
+      const answer = await get('/feast/predictions/batch', { method: 'POST', headers, body });
+      return [answer.status, await answer.text()] as const;
+    };
+    const [plain, beside] = [
+      await batch('{"driver_id":1}'),
+      await batch('{"driver_id":1,"__proto__":{"driver_id":2}}'),
+    ];
+    expect([plain[0], beside]).toEqual([200, plain]);
+    expect(plain[1]).toContain('"entities":{"driver_id":1},"features":{"count":');
+    const inside = await batch('{"__proto__":{"driver_id":1}}');
+    expect([inside[0], inside[1]]).toEqual([
+      400,
+      expect.stringContaining("the join key 'driver_id' (it has: __proto__)"),
+    ]);
+    const field = await batch('{"driver_id":1}', ',"__proto__":{"full_feature_names":true}');
+    expect([field[0], field[1]]).toEqual([400, expect.stringContaining("unknown field '__proto__'")]);
   });
 
   it('refuses a snapshot that is not there, another media type, paths and methods that it does not have', async () => {
@@ -432,10 +456,14 @@ describe('the service', () => {
     expect(await Promise.all([first, ...others])).toEqual(['left', 'left', 'left', 'left']);
   });
 
-  it('answers 400 to what is not HTTP', async () => {
+  it.each([
+    ['nonsense', 'nonsense\r\n\r\n'],
+    // RFC 9113, 3.4: how clients of gRPC begin.
+    ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'],
+  ])('answers 400 to %s, in JSON', async (_, request) => {
     const { service } = await shared();
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
-    socket.write('nonsense\r\n\r\n');
+    socket.write(request);
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 .*\r\n\r\n\{"error":"The request is not HTTP/s);
   });
 
