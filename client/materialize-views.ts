@@ -1,4 +1,5 @@
 /** Materializations of several views at once. */
+import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { Project } from '../project/index.js';
 import type { MaterializeResult } from '../workers/index.js';
 import { checkMaterialize, type MaterializeRequest, materializeInterval } from './materialize.js';
@@ -23,7 +24,8 @@ export interface MaterializedView {
 
 /**
  * Starts a run for each request, on the configured Temporal server or `moraine dev`. Every request is checked before the first run is
- * started. A run that fails does not stop the others.
+ * started, and unless runs are joined, so is whether one of them is in flight. One that others start in this very moment is refused after the first
+ * runs were started: these go on, and the error names them (`started` of its details). A run that fails does not stop the others.
  *
  * @throws `FEATURE_VIEW_NOT_FOUND`, `INVALID_ARGUMENT`; `RUN_ALREADY_ACTIVE` with the `views` whose intervals are running;
  * `TASK_QUEUE_UNPOLLED`; `TEMPORAL_UNAVAILABLE`; the error of the first run that failed
@@ -41,7 +43,10 @@ export async function materializeViews(
     if (!join) await refuseRunsInFlight(client, intervals, settings.project);
     const started: { readonly view: string; readonly run: StartedRun }[] = [];
     for (const interval of intervals) {
-      const run = await startMaterialization(server, settings, interval, { ifRunning: join ? 'join' : 'refuse' });
+      const options = { ifRunning: join ? 'join' : 'refuse' } as const;
+      const run = await startMaterialization(server, settings, interval, options).catch((error: unknown) => {
+        throw afterOthers(error, started);
+      });
       started.push({ view: interval.view, run: withPage(server, run) });
     }
     if (!wait) return started.map((one) => ({ ...one, result: null }));
@@ -51,5 +56,16 @@ export async function materializeViews(
       if (end.status === 'rejected') throw end.reason;
       return { ...(started[index] as (typeof started)[number]), result: end.value };
     });
+  });
+}
+
+/** The error of a run that was not started, which names those that were started before it. */
+function afterOthers(error: unknown, started: readonly { readonly view: string }[]): unknown {
+  if (started.length === 0 || !isMoraineError(error)) return error;
+  const { code, message, remedy, details } = error;
+  const views = started.map(({ view }) => view);
+  const names = [...new Set(views)].map((view) => `'${view}'`).join(', ');
+  return new MoraineError(code, `${message} Started before that, and going on: ${names}.`, {
+    ...{ remedy, details: { ...details, started: views }, cause: error },
   });
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Activities } from '../../activities/contract.js';
-import { createMoraine, type Moraine } from '../../client/index.js';
+import { createMoraine, type Moraine, materializeViews } from '../../client/index.js';
 import { type Service, startService } from '../../service/index.js';
 import { createActivities } from '../../workers/index.js';
 import { installQuietRuntime } from '../../workers/worker/native-runtime.js';
@@ -159,6 +159,23 @@ test('a run of the same interval is refused, or joined, and nothing else is star
   expect(await online(FIRST)).toBe(40);
 });
 
+test('a run that begins while others are started is refused, and the error names those that go on', async () => {
+  planning = gate();
+  const window = { start: '2026-01-01', end: '2026-01-04' };
+  // The third one is in flight when it is its turn, and was not when they were looked at.
+  const requests = [SECOND, FIRST, SECOND].map((view) => ({ view, ...window }));
+  await expect(materializeViews(moraine.project, requests)).rejects.toMatchObject({
+    code: 'RUN_ALREADY_ACTIVE',
+    message: `This interval of '${SECOND}' is being materialized already. Wait for that run, or join it. Started before that, and going on: '${SECOND}', '${FIRST}'.`,
+    details: { views: [SECOND], started: [SECOND, FIRST] },
+  });
+  planning.open();
+  for (const view of [SECOND, FIRST]) {
+    const id = await idOf(view, '2026-01-01T00:00:00.000Z..2026-01-04T00:00:00.000Z');
+    expect(await moraine.waitForRun(id)).toMatchObject({ status: 'COMPLETED' });
+  }
+});
+
 test('backfills and compactions are started', async () => {
   const range = { view: SECOND, start: '2026-01-01', end: '2026-01-05', step: '1d' };
   const backfill = await post('/backfill', { ...range, newestFirst: true, concurrency: 1, windowsPerCommit: 2 });
@@ -218,8 +235,19 @@ test('without Temporal runs are refused and reads go on; when the server is ther
     log: { write: () => undefined },
   });
   try {
-    const away = await post('/materialize', WINDOW, behind.url);
-    expect(away).toMatchObject({ status: 503, body: { code: 'TEMPORAL_UNAVAILABLE' } });
+    const bodies = {
+      '/materialize': WINDOW,
+      '/materialize-incremental': { end_ts: '2026-01-02', feature_views: [FIRST] },
+      '/backfill': { view: FIRST, start: '2026-01-01', end: '2026-01-02', step: '1d' },
+      '/compact': { table: 'shop.a', strategy: 'binpack' },
+    };
+    const away = await Promise.all(
+      Object.entries(bodies).map(async ([path, body]) => {
+        const { status, body: answered } = await post(path, body, behind.url);
+        return [path, status, answered['code']];
+      }),
+    );
+    expect(away).toEqual(Object.keys(bodies).map((path) => [path, 503, 'TEMPORAL_UNAVAILABLE']));
     const question = { entities: { k: [1] }, features: [`${FIRST}:v`] };
     expect((await post('/get-online-features', question, behind.url)).status).toBe(200);
     isAway = false;
