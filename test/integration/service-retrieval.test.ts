@@ -192,6 +192,22 @@ describe('historical features over HTTP', () => {
     }
   });
 
+  it('take __proto__ for a name like any other', async () => {
+    const row = '"driver":5,"event_timestamp":"2026-03-01T12:00:00Z"';
+    const ask = async (entities: string, more = '') => {
+      const answer = await askJson(`{"features":["all:small"],"entities":${entities}${more}}`, 'application/json');
+      return [answer.status, await answer.text()];
+    };
+    const kept = '[{"driver":5,"event_timestamp":"2026-03-01T12:00:00.000000Z","__proto__":1,"small":null}]\n';
+    expect(await ask(`[{${row},"__proto__":1}]`)).toEqual([200, kept]);
+    expect(await ask('{"driver":[5],"event_timestamp":["2026-03-01T12:00:00Z"],"__proto__":[1]}')).toEqual([200, kept]);
+    expect(await ask(`[{"__proto__":{${row}}}]`)).toEqual([400, expect.stringContaining("'__proto__' of row 0")]);
+    expect(await ask(`[{${row}}]`, ',"__proto__":{"full_feature_names":true}')).toEqual([
+      400,
+      expect.stringContaining("unknown field '__proto__'"),
+    ]);
+  });
+
   it('are read from Arrow and Parquet bodies, and answered in either, or in JSON', async () => {
     const reader = await service.moraine.openHistoricalFeatures({ features: ['all:large'], entities: ROWS });
     const [frame, parquet] = [join(lab.folder, 'frame.arrow'), join(lab.folder, 'answer.parquet')];

@@ -168,7 +168,7 @@ test('the table of settings has those of the schema, with their defaults', () =>
   const { keyFile: keys, ...server } = parseConfig('{}', { file: '/p/moraine.yaml', env: {} }).server;
   const shown = (value: unknown): string => {
     if (value === undefined || (value instanceof Map && value.size === 0)) return 'none';
-    if (typeof value !== 'number') return String(value);
+    if (typeof value !== 'number') return value as string;
     return value >= 2 ** 20 && value % 2 ** 20 === 0 ? `${value / 2 ** 20} MiB` : value.toLocaleString('en-US');
   };
   const { port, ...rest } = { ...server, keys } as Readonly<Record<string, unknown>>;
