@@ -8,11 +8,13 @@ import {
   type Schema,
   type Snapshot,
 } from '../iceberg/index.js';
+import { Turns } from '../processes/index.js';
 import { type FileToOpen, fileToOpen, isLasting, KnownFiles, type OpenFiles, openFiles } from '../scans/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import { ANY_TIME, type EventTimes, eitherTimes, eventTimesOf, latestFirst } from './event-times.js';
 import { FileWalk } from './file-walk.js';
 import { bucketOf, hourOf, type PartitionPlaces, partitionPlaces } from './online-partitioning.js';
+import { SLICE_MS } from './parts/load-parts.js';
 import { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
 import type { OnlineColumns } from './stored-columns.js';
 
@@ -53,24 +55,39 @@ export class FileIndex {
   private constructor(
     table: Table,
     schema: Schema,
-    columns: Pick<OnlineColumns, 'lookup' | 'eventTimestamp'>,
     planned: readonly PlannedFile[],
-    before: readonly FileIndex[],
+    specs: readonly SpecFiles[],
+    known: KnownFiles,
   ) {
-    const specs = new Map<number, SpecBuilder>();
-    const known = new KnownFiles();
-    for (const one of planned) {
-      const spec = specs.get(one.spec.specId) ?? new SpecBuilder(one, columns);
-      specs.set(one.spec.specId, spec);
-      const file = spec.add(one);
-      for (const index of before) known.addFrom(index.#known, file.location);
-    }
     this.snapshot = currentSnapshot(table.metadata);
     this.schema = schema;
     this.planned = planned;
     this.#table = table;
-    this.specs = [...specs.values()].map((spec) => spec.build());
+    this.specs = specs;
     this.#known = known;
+  }
+
+  /** Others have their turns meanwhile: there may be very many files. */
+  static async #of(
+    table: Table,
+    schema: Schema,
+    columns: Pick<OnlineColumns, 'lookup' | 'eventTimestamp'>,
+    planned: readonly PlannedFile[],
+    before: readonly FileIndex[],
+  ): Promise<FileIndex> {
+    const turns = new Turns(SLICE_MS);
+    const builders = new Map<number, SpecBuilder>();
+    const known = new KnownFiles();
+    for (const one of planned) {
+      const spec = builders.get(one.spec.specId) ?? new SpecBuilder(one, columns);
+      builders.set(one.spec.specId, spec);
+      const file = spec.add(one);
+      for (const index of before) known.addFrom(index.#known, file.location);
+      await turns.give();
+    }
+    const specs: SpecFiles[] = [];
+    for (const spec of builders.values()) specs.push(await spec.build(turns));
+    return new FileIndex(table, schema, planned, specs, known);
   }
 
   /**
@@ -85,16 +102,16 @@ export class FileIndex {
   ): Promise<FileIndex> {
     const snapshot = currentSnapshot(table.metadata);
     const { files } = await planFiles(table, { snapshot, schema, appliesDeletes: true });
-    return new FileIndex(table, schema, columns, files, before === undefined ? [] : [before]);
+    return await FileIndex.#of(table, schema, columns, files, before === undefined ? [] : [before]);
   }
 
   /** The index of a table by the files of an earlier snapshot and those that were appended since. @param next the table's own */
-  static bridged(
+  static async bridged(
     table: Table,
     columns: Pick<OnlineColumns, 'lookup' | 'eventTimestamp'>,
     { before, appended, next }: { before: FileIndex; appended: readonly PlannedFile[]; next: FileIndex },
-  ): FileIndex {
-    return new FileIndex(table, before.schema, columns, [...before.planned, ...appended], [before, next]);
+  ): Promise<FileIndex> {
+    return await FileIndex.#of(table, before.schema, columns, [...before.planned, ...appended], [before, next]);
   }
 
   /** The name of the table, which is that of its view. */
@@ -199,14 +216,18 @@ class SpecBuilder {
     return file;
   }
 
-  build(): SpecFiles {
+  async build(turns: Turns): Promise<SpecFiles> {
     const byBucket = new Map<number, CellFiles[]>();
     for (const [name, { bucket, files, times = ANY_TIME }] of this.#cells) {
       const cells = byBucket.get(bucket) ?? [];
       byBucket.set(bucket, cells);
       cells.push({ name, files, times });
+      await turns.give();
     }
-    for (const cells of byBucket.values()) cells.sort(latestFirst);
+    for (const cells of byBucket.values()) {
+      cells.sort(latestFirst);
+      await turns.give();
+    }
     return { specId: this.#specId, buckets: this.#places?.bucket?.numBuckets, byBucket };
   }
 }

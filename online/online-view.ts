@@ -90,10 +90,12 @@ export class OnlineView {
     const { schema, columns } = storedColumns(table.metadata, joinKeys, name);
     const index = await FileIndex.load(table, schema, columns, before?.index);
     const isAlike = before !== undefined && readsAlike(before, table, schema, columns);
+    // It may end while the cells are made.
+    const carrying = before === undefined ? undefined : before.#carrying;
     const partRows = loader?.partRows ?? MAX_PART_ROWS;
-    const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined, partRows);
+    const decoded = await DecodedTable.of(index, columns, isAlike ? before.decoded : undefined, partRows);
     const view = new OnlineView(name, table, columns, index, decoded);
-    if (isAlike && loader !== undefined) view.#carryFrom(before, loader);
+    if (isAlike && loader !== undefined) view.#carryFrom(before, carrying, loader);
     return view;
   }
 
@@ -102,10 +104,12 @@ export class OnlineView {
     return this.#carrying;
   }
 
-  /** It takes long where much was written anew. Who reads it meanwhile decodes what is needed. */
-  #carryFrom(before: OnlineView, loader: PartLoader): void {
+  /**
+   * It takes long where much was written anew. Who reads it meanwhile decodes what is needed.
+   * @param carrying of the view before, when this one began to be made of it
+   */
+  #carryFrom(before: OnlineView, carrying: Promise<void> | undefined, loader: PartLoader): void {
     const isRewritten = this.index.lacksFilesOf(before.index);
-    const carrying = before.#carrying;
     if (!isRewritten && carrying === undefined) return;
     const carry = async (held: ReturnType<typeof heldCells>): Promise<void> => {
       const compactions = await compactionsBetween(before.index, this.index, this.table);
@@ -135,8 +139,8 @@ export class OnlineView {
     const since = await appendedBesideRewrites(this.index, next.index, next.table);
     if (since === null || !(since.isRewritten || this.#isBridge)) return null;
     const { appended } = since;
-    const index = FileIndex.bridged(next.table, this.columns, { before: this.index, appended, next: next.index });
-    const decoded = DecodedTable.of(index, this.columns, this.decoded, this.decoded.partRows);
+    const index = await FileIndex.bridged(next.table, this.columns, { before: this.index, appended, next: next.index });
+    const decoded = await DecodedTable.of(index, this.columns, this.decoded, this.decoded.partRows);
     return new OnlineView(this.name, next.table, this.columns, index, decoded, true);
   }
 

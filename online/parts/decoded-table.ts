@@ -1,12 +1,14 @@
 /** The decoded parts of one snapshot of an online table. */
 import type { Connection } from '../../engine/index.js';
 import { applyTransform, type PrimitiveType, type PrimitiveValue, type Schema } from '../../iceberg/index.js';
+import { Turns } from '../../processes/index.js';
 import type { FileToOpen } from '../../scans/index.js';
 import { latestFirst } from '../event-times.js';
 import { ANY_BUCKET, type FileIndex } from '../file-index.js';
 import type { OnlineColumns } from '../stored-columns.js';
 import { Cell, type Slot } from './cell.js';
 import type { DecodableFiles } from './decode-rows.js';
+import { SLICE_MS } from './load-parts.js';
 
 /** Cells of the files of one partition spec. */
 interface SpecCells {
@@ -54,32 +56,41 @@ export class DecodedTable implements DecodableFiles {
   }
 
   /**
+   * Others have their turns meanwhile: there may be very many files. What is decoded of the earlier snapshot goes on from cell by cell.
    * @param before an earlier snapshot of the same table, read with the same columns
    * @param partRows most rows that a part is made for
    */
-  static of(
+  static async of(
     index: FileIndex,
     columns: OnlineColumns,
     before: DecodedTable | undefined,
     partRows: number,
-  ): DecodedTable {
+  ): Promise<DecodedTable> {
+    const turns = new Turns(SLICE_MS);
     const keyType = columns.lookup.type as PrimitiveType;
     const known = new Map<string, Cell>();
-    for (const [name, cell] of before === undefined ? [] : before.cells()) known.set(name, cell);
-    const specs = index.specs.map(({ specId, buckets, byBucket }) => ({
-      specId,
-      buckets,
-      byBucket: new Map(
-        [...byBucket].map(([bucket, ofBucket]) => {
-          const cells = ofBucket.map((files): NamedCell => {
-            const name = `${specId}:${files.name}`;
-            const cell = known.get(name);
-            return { name, cell: cell === undefined ? new Cell(keyType, files, partRows) : cell.next(files) };
+    for (const [name, cell] of before === undefined ? [] : before.cells()) {
+      known.set(name, cell);
+      await turns.give();
+    }
+    const specs: SpecCells[] = [];
+    for (const { specId, buckets, byBucket: files } of index.specs) {
+      const byBucket = new Map<number, NamedCell[]>();
+      for (const [bucket, ofBucket] of files) {
+        const cells: NamedCell[] = [];
+        byBucket.set(bucket, cells);
+        for (const filesOfCell of ofBucket) {
+          const name = `${specId}:${filesOfCell.name}`;
+          const cell = known.get(name);
+          cells.push({
+            name,
+            cell: cell === undefined ? new Cell(keyType, filesOfCell, partRows) : cell.next(filesOfCell),
           });
-          return [bucket, cells] as const;
-        }),
-      ),
-    }));
+          await turns.give();
+        }
+      }
+      specs.push({ specId, buckets, byBucket });
+    }
     return new DecodedTable(index, columns, specs, partRows);
   }
 
