@@ -157,10 +157,14 @@ export class ServiceMetrics {
     };
     count(
       'moraine_online_cache_hits_total',
-      'Parts that were decoded when they were needed.',
+      'Parts that were decoded when a read looked for them; a read may look for several.',
       () => reader.cacheStats.hits,
     );
-    count('moraine_online_cache_misses_total', 'Parts that were not.', () => reader.cacheStats.misses);
+    count(
+      'moraine_online_cache_misses_total',
+      'Parts that were not decoded when a read looked for them.',
+      () => reader.cacheStats.misses,
+    );
     count('moraine_online_cache_evictions_total', 'Parts that made room.', () => reader.cacheStats.evictions);
   }
 }
