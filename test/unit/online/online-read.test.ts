@@ -160,6 +160,46 @@ describe('an online read', () => {
   });
 });
 
+it('takes definitions once for each response, whatever they are a moment later', async () => {
+  const [k, at, created, v] = SOURCE_SCHEMA.fields as [NestedField, NestedField, NestedField, NestedField];
+  await lab.createSource({ ...SOURCE_SCHEMA, fields: [k, at, created, v, { ...v, id: 5, name: 'w' }] });
+  await lab.appendSelect('SELECT 1::BIGINT, make_timestamptz(0), NULL::TIMESTAMPTZ, 10.0::DOUBLE, 20.0::DOUBLE');
+  /** Definitions of two views with these features. */
+  const defined = (features: { readonly first: readonly string[]; readonly second: readonly string[] }) => {
+    const views = Object.entries(features).map(
+      ([name, those]) => [name, { ...lab.view, name, features: those.map((feature) => ({ name: feature })) }] as const,
+    );
+    return { ...lab.definitions, featureViews: new Map(views) };
+  };
+  const both = defined({ first: ['v', 'w'], second: ['v', 'w'] });
+  for (const view of ['first', 'second'])
+    await materializeDirect({ ...lab.deps, definitions: () => Promise.resolve(both) }, { view });
+  // The feature w moves from one view to the other, and back.
+  const states = [defined({ first: ['v', 'w'], second: ['v'] }), defined({ first: ['v'], second: ['v', 'w'] })];
+  let looks = 0;
+  const definitions = async () => {
+    looks += 1;
+    return await Promise.resolve(states[looks % 2] ?? both);
+  };
+  reader = new OnlineReader({ ...lab.deps, definitions });
+  const answers = new Map<string, number>();
+  const ask = async (maxStalenessMs: number): Promise<void> => {
+    const request = { view: undefined, features: ['first', 'second'], fullFeatureNames: true, maxStalenessMs };
+    const { features, rows } = await read({ entities: [{ k: 1 }], ...request });
+    const text = features.map(({ name }, place) => `${name} ${JSON.stringify(rows[0]?.[place]?.value)}`).join(', ');
+    answers.set(text, (answers.get(text) ?? 0) + 1);
+  };
+  for (let round = 0; round < 10; round += 1) {
+    await ask(0);
+    await Promise.all(Array.from({ length: 5 }, (_, place) => ask(place % 2 === 0 ? 0 : 60_000)));
+  }
+  expect([...answers.keys()].sort()).toEqual([
+    'first__v 10, first__w 20, second__v 10',
+    'first__v 10, second__v 10, second__w 20',
+  ]);
+  await reader.close();
+});
+
 it('says that a view was never materialized', async () => {
   await lab.createSource();
   await expect(read({ entities: [{ k: 1 }] })).rejects.toMatchObject({
