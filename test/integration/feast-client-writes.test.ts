@@ -13,7 +13,7 @@ const MISSING = ['NoneType', 'None', 'NOT_FOUND'];
 const NULL = ['NoneType', 'None', 'NULL_VALUE'];
 const hoursAgo = (count: number): string => new Date(Date.now() - count * 3_600_000).toISOString().replace('Z', '');
 
-/** Features by type: what Python writes, and the type and value that it reads. Feast's client cannot send bytes, maps and NaN. */
+/** Features by type: what Python writes, and the type and value that it reads. Feast's client cannot send bytes and NaN; maps and structs it sends as texts of JSON. */
 const TYPES: Readonly<Record<string, readonly [type: string, literal: string, python: string, repr: string]>> = {
   flag: ['boolean', 'True', 'bool', 'True'],
   small: ['int', '-7', 'int', '-7'],
@@ -29,6 +29,9 @@ const TYPES: Readonly<Record<string, readonly [type: string, literal: string, py
   doubles: ['list<double>', '[0.5, 2.0]', 'list', '[0.5, 2.0]'],
   flags: ['list<boolean>', '[True, False]', 'list', '[True, False]'],
   texts: ['list<string>', "['x', '']", 'list', "['x', '']"],
+  words: ['map<string, string>', "{'a': 'x'}", 'dict', "{'a': 'x'}"],
+  counts: ['map<string, long>', `{'a': ${LARGE}}`, 'dict', `{'a': ${LARGE}}`],
+  pair: ['struct<a: long, b: string>', `{'a': ${LARGE}, 'b': 'x'}`, 'dict', `{'a': ${LARGE}, 'b': 'x'}`],
 };
 const NAMES = Object.keys(TYPES);
 
