@@ -117,7 +117,7 @@ export class OnlineWorld {
     await ensureOnlineTable({ catalog: this.#lab.catalog }, resolved, source);
     // As the first small write does.
     if (this.#random.chance(0.6)) await withSharedSpec(await this.table());
-    if (this.#random.chance(0.25)) await this.#writer.upgradeToV3();
+    if (this.#random.chance(0.25)) await this.#upgradeToV3();
     this.shown = this.#featuresOf((await this.table()).metadata);
   }
 
@@ -201,12 +201,22 @@ export class OnlineWorld {
       const { values, sql } = samples(this.#random, features, (this.#number += 1));
       const created = place.created ?? createdS;
       const fact: Fact = { ...place, created, values, pushed, commit: this.#commit, sure: true };
+      this.#countRow(fact);
       return { fact, sql, given: place.created };
     });
   }
 
   #count(what: string): void {
     this.did.set(what, (this.did.get(what) ?? 0) + 1);
+  }
+
+  /** What a row that an application or another engine writes is among those that are there. */
+  #countRow({ entity, at, created }: Fact): void {
+    if (at > NOW_S) this.#count('row of the future');
+    const earlier = this.#facts.filter((fact) => fact.entity === entity && fact.at >= at);
+    const equal = earlier.filter((fact) => fact.at === at);
+    if (earlier.length > equal.length) this.#count('late row');
+    if (equal.length > 0) this.#count(equal.some((fact) => fact.created === created) ? 'row that ties' : 'correction');
   }
 
   #note(what: string, facts: readonly Fact[]): void {
@@ -229,6 +239,7 @@ export class OnlineWorld {
     const rows = { select: select.join(' UNION ALL '), namePrefix: randomUUID(), sortBy: [], ...spec };
     const files = await this.#lab.engine.withConnection((connection) => stageRows(connection, table, rows));
     await commitAppend(table, { files });
+    this.#count(`append${'spec' in spec ? ' without a partition' : ''}`);
     this.#note(
       `append${'spec' in spec ? ' without a partition' : ''}:`,
       drawn.map(({ fact }) => fact),
@@ -280,13 +291,14 @@ export class OnlineWorld {
   /** New rows in the source, perhaps, and a run over all of it, up to an end, or over an old window. */
   async #run(): Promise<void> {
     const random = this.#random;
-    if (random.chance(0.8)) this.steps.push(await this.#source.append());
-    if (random.chance(0.1)) this.steps.push(await this.#source.append());
-    if (random.chance(0.25)) this.steps.push(await this.#source.delete());
-    if (random.chance(0.12)) this.steps.push(await this.#source.evolve());
+    if (random.chance(0.8)) await this.#changeSource('append');
+    if (random.chance(0.1)) await this.#changeSource('append');
+    if (random.chance(0.25)) await this.#changeSource('delete');
+    if (random.chance(0.12)) await this.#changeSource('evolve');
     if (random.chance(0.1)) {
       const [onlinePartitionStrategy, onlineBuckets] = [random.pick(PARTITION_STRATEGIES), random.int(2, 6)];
       this.view = { ...this.view, onlinePartitionStrategy, onlineBuckets };
+      this.#count('view of another strategy');
       this.steps.push(`view: ${onlinePartitionStrategy} ${onlineBuckets}`);
     }
     const [startS, endS] = this.#window();
@@ -319,6 +331,11 @@ export class OnlineWorld {
     });
   }
 
+  async #changeSource(what: 'append' | 'delete' | 'evolve'): Promise<void> {
+    this.steps.push(await this.#source[what]());
+    this.#count(`source ${what}`);
+  }
+
   #window(): readonly [number | null, number | null] {
     const random = this.#random;
     if (random.chance(0.5)) return [null, null];
@@ -344,6 +361,7 @@ export class OnlineWorld {
       currentSchema(table.metadata),
     );
     await this.#lab.engine.withConnection((connection) => deleteRows(table, connection, { filter, dryRun: false }));
+    if (this.#facts.some((fact) => fact.at === at)) this.#count('deleted by Moraine');
     this.#facts = this.#facts.filter((fact) => fact.at !== at);
     this.steps.push(`delete rows of ${at}`);
   }
@@ -385,6 +403,7 @@ export class OnlineWorld {
     ]);
     this.#facts = state.facts;
     this.#coverage = state.coverage;
+    this.#count('rolled back');
     this.steps.push('roll back');
   }
 
@@ -393,6 +412,7 @@ export class OnlineWorld {
     const { metadata } = await this.table();
     const fields = evolvedFields(this.#random, metadata, this.#featuresOf(metadata), 'added');
     await this.#lab.update(this.#identifier, columnUpdates(metadata, fields));
+    this.#count('columns');
     this.steps.push(`columns ${fields.map(({ name, type }) => `${name} ${type.kind}`).join(', ')}`);
   }
 
@@ -424,13 +444,19 @@ export class OnlineWorld {
       { action: 'add-spec', spec },
       ...(isPlain ? [] : [{ action: 'set-default-spec' as const, specId }]),
     ]);
+    this.#count(isPlain ? 'spec without fields' : `spec ${strategy}`);
     this.steps.push(`add spec ${isPlain ? 'without fields' : `${strategy} ${numBuckets}`}`);
   }
 
   async #upgrade(): Promise<void> {
     const { metadata } = await this.table();
     if (metadata.formatVersion === 3 || !this.#random.chance(0.3)) return;
-    await this.#writer.upgradeToV3();
+    await this.#upgradeToV3();
     this.steps.push('upgrade to version 3');
+  }
+
+  async #upgradeToV3(): Promise<void> {
+    await this.#writer.upgradeToV3();
+    this.#count('version 3');
   }
 }
