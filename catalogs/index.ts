@@ -30,6 +30,12 @@ export { databaseFile, openSqlCatalog, type SqlCatalogOptions, shownDatabase } f
 export { withTableDefaults } from './table-defaults.js';
 export { formatTableName, parseTableName, type QualifiedTableName } from './table-name.js';
 export { openTrinoCatalog, type TrinoCatalogOptions } from './trino/trino-catalog.js';
-export { TrinoClient, TrinoFailure, type TrinoProgress, type TrinoWriteOptions } from './trino/trino-client.js';
+export {
+  TrinoClient,
+  TrinoFailure,
+  type TrinoProgress,
+  type TrinoWriteOptions,
+  type TrinoWritten,
+} from './trino/trino-client.js';
 export { TRINO_PROOF, type TrinoOptions, trinoPlace } from './trino/trino-options.js';
 export { literal as trinoLiteral, quoted as trinoQuoted } from './trino/trino-text.js';

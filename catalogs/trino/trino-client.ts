@@ -44,6 +44,13 @@ export interface TrinoWriteOptions {
   readonly onProgress?: ((progress: TrinoProgress) => void) | undefined;
 }
 
+/** A statement that has written. */
+export interface TrinoWritten {
+  readonly queryId: string;
+  /** As Trino counts the rows that it wrote; null where it does not. */
+  readonly rows: bigint | null;
+}
+
 /** A statement that did not succeed. Whoever sent it turns it into an error with a code. */
 export class TrinoFailure extends Error {
   /** Trino's name of the error, `TABLE_NOT_FOUND` and others; undefined where Trino did not answer the statement. */
@@ -156,10 +163,9 @@ export class TrinoClient {
 
   /**
    * Runs a statement that writes, once. When it fails, nothing says whether it has written.
-   * @returns the id of the query
    * @throws TrinoFailure; what the signal says, after the query was cancelled
    */
-  async write(sql: string, options: TrinoWriteOptions = {}): Promise<string> {
+  async write(sql: string, options: TrinoWriteOptions = {}): Promise<TrinoWritten> {
     const { session = {}, tags = [], signal, onProgress } = options;
     const { [TAGS]: configured = '', [SESSION]: ofHeader = '' } = this.#identity.headers;
     const allTags = [...(configured === '' ? [] : [configured]), ...tags];
@@ -168,11 +174,13 @@ export class TrinoClient {
       ...(Object.keys(session).length === 0 ? {} : { [SESSION]: sessionText(ofHeader, session) }),
     };
     let queryId = '';
+    let rows: bigint | null = null;
     for await (const answer of this.#answers(sql, 1, { headers, signal })) {
       if (typeof answer['id'] === 'string') queryId = answer['id'];
+      rows = countOf(answer) ?? rows;
       onProgress?.(progressOf(queryId, answer));
     }
-    return queryId;
+    return { queryId, rows };
   }
 
   /** The answers of a statement, until it has ended. Whoever stops early cancels it. */
@@ -308,6 +316,12 @@ function sessionText(ofHeader: string, session: Readonly<Record<string, string>>
   const others = ofHeader.split(',').filter((property) => property.trim() !== '' && !isSet(property));
   const own = Object.entries(session).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
   return [...others, ...own].join(',');
+}
+
+/** The rows that a statement has written; null until it has ended. */
+function countOf({ updateCount }: JsonObject): bigint | null {
+  if (typeof updateCount === 'bigint') return updateCount;
+  return typeof updateCount === 'number' && Number.isInteger(updateCount) ? BigInt(updateCount) : null;
 }
 
 function progressOf(queryId: string, { stats }: JsonObject): TrinoProgress {

@@ -48,7 +48,10 @@ export const readsOf = (reduction: Reduction): readonly ReducedRead[] =>
  * @throws MoraineError `UNSUPPORTED_FEATURE` naming what Trino does not have
  */
 export function compileForTrino(reduction: Reduction, tables: TrinoTables): readonly string[] {
-  requireReadable(reduction);
+  requireReadable(
+    reduction.source,
+    readsOf(reduction).map(({ snapshotId }) => snapshotId),
+  );
   const names = namedColumns(reduction.columns).map(([name]) => name);
   const columns = [...(reduction.kind === 'latest' ? ['g'] : []), ...names, 'seq'];
   const selects = reduction.kind === 'latest' ? latestSql(reduction, tables) : [pointInTimeSql(reduction, tables)];
@@ -56,12 +59,10 @@ export function compileForTrino(reduction: Reduction, tables: TrinoTables): read
   return selects.map((select) => `${insert}\n${select}`);
 }
 
-/** @throws MoraineError `UNSUPPORTED_FEATURE` */
-function requireReadable(reduction: Reduction): void {
-  const { name, table } = reduction.source;
+/** Whether Trino can read a table, as far as that is seen before the types of its columns are. @throws MoraineError `UNSUPPORTED_FEATURE` */
+export function requireReadable({ name, table }: ReducedSource, snapshotIds: readonly (bigint | null)[] = []): void {
   const { metadata } = table;
   if (metadata.formatVersion > NEWEST_TRINO_FORMAT) throw refusedFormatThree(`Table ${name} has`);
-  const snapshotIds = readsOf(reduction).map(({ snapshotId }) => snapshotId);
   const obstacle = nameObstacle({ identifier: parseTableName(name).identifier, metadata, snapshotIds });
   if (obstacle === null) return;
   throw new MoraineError('UNSUPPORTED_FEATURE', `Table ${name}: ${obstacle}. Let DuckDB do this: engine duckdb.`);

@@ -1,5 +1,6 @@
 /** Queries that write into staging tables which nobody is going to read. */
-import { type TableIdentifier, type TrinoClient, trinoLiteral } from '../../catalogs/index.js';
+import { type TableIdentifier, type TrinoClient, TrinoFailure, trinoLiteral } from '../../catalogs/index.js';
+import { SYSTEM_RIGHTS } from './trino-error.js';
 
 /** Trino ends a query within moments of being asked to. */
 const ENDS_WITHIN_MS = 15_000;
@@ -11,13 +12,30 @@ export async function endWriters(client: TrinoClient, tables: readonly Pick<Tabl
   const giveUpMs = clock.monotonicMs() + ENDS_WITHIN_MS;
   let running = await writersOf(client, tables);
   for (const id of running) {
-    const call = `CALL system.runtime.kill_query(query_id => ${trinoLiteral(id)}, message => 'Moraine gave it up')`;
-    await client.write(call).catch(() => undefined);
+    await client.write(killSql(id)).catch(() => undefined);
   }
   while (running.length > 0 && clock.monotonicMs() < giveUpMs) {
     await clock.sleep(LOOK_INTERVAL_MS);
     running = await writersOf(client, tables);
   }
+}
+
+const killSql = (id: string): string =>
+  `CALL system.runtime.kill_query(query_id => ${trinoLiteral(id)}, message => 'Moraine gave it up')`;
+
+/**
+ * What the user lacks to end queries; undefined: nothing. Runs do without as long as no answer is lost.
+ * @param ended a query of the user that has ended, and so cannot be: Trino says that to whoever may call the procedure
+ */
+export async function lackOfRights(client: TrinoClient, ended: string): Promise<string | undefined> {
+  try {
+    await writersOf(client, [{ name: ended }]);
+    await client.write(killSql(ended));
+  } catch (error) {
+    const isRight = error instanceof TrinoFailure && error.errorName === 'PERMISSION_DENIED';
+    if (isRight) return `A query whose answer is lost cannot be ended (${error.message}). ${SYSTEM_RIGHTS}`;
+  }
+  return undefined;
 }
 
 /** Ids of queries that have not ended. Of one whose answer was lost nothing else is known than what it writes into, whose name no other table has. */

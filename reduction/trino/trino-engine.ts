@@ -1,6 +1,6 @@
 /**
- * Reductions on Trino: it writes the rows into a table that was made for the attempt, and the attempt counts if that table then has no snapshot
- * but one of each of its queries, which run one after the other. After any other outcome the query is cancelled and the table dropped; nothing is
+ * Reductions on Trino: it writes the rows into a table that was made for the attempt, and the attempt counts if that table then has one
+ * snapshot of each of its queries that wrote rows, with as many as Trino says, and no other. Queries run one after the other. After any other outcome the query is cancelled and the table dropped; nothing is
  * ever inserted into it again.
  */
 import { randomUUID } from 'node:crypto';
@@ -9,10 +9,10 @@ import {
   formatTableName,
   openTrinoCatalog,
   type TableIdentifier,
-  TRINO_PROOF,
   TrinoClient,
   TrinoFailure,
   type TrinoOptions,
+  type TrinoWritten,
   trinoLiteral,
   trinoPlace,
   trinoQuoted,
@@ -30,8 +30,10 @@ import type { FileIO } from '../../storage/index.js';
 import { clockOf, loadTable, type Table } from '../../tables/index.js';
 import type { ReduceContext, WorkAttempt } from '../reduce-context.js';
 import { type PointInTimeReduction, type Reduction, reducedSchema, schemaOf } from '../reduction.js';
-import { compileForTrino, readsOf, type TrinoTables } from './compile.js';
-import { endWriters } from './end-writers.js';
+import { compileForTrino, readsOf, requireReadable, type TrinoTables } from './compile.js';
+import { endWriters, lackOfRights } from './end-writers.js';
+import { requireOwnSnapshots } from './own-snapshots.js';
+import { probeColumn, requireRowRead } from './probe.js';
 import { requireFiles } from './require-files.js';
 import { isLeftOver, isOfEarlierAttempt, type StagingKind } from './staging-name.js';
 import {
@@ -43,6 +45,7 @@ import {
   type StagingPlace,
   stagingTables,
 } from './staging-table.js';
+import { SYSTEM_RIGHTS, trinoError } from './trino-error.js';
 
 /** How Trino is reached, and what it is asked for. */
 export interface TrinoSettings {
@@ -73,11 +76,30 @@ interface ReduceOptions extends ReduceContext {
 
 /** Reduced rows in a table that is to be dropped. */
 export interface ReducedTable {
-  /** With one snapshot of each query, or none if there are no rows. */
+  /** With one snapshot of each query that wrote rows. */
   readonly table: Table;
   readonly rows: bigint;
   /** Drops the table with its files, as far as that can be done. */
   release(): Promise<void>;
+}
+
+/** A source that doctor asks about. */
+export interface ProbedSource {
+  /** `[CATALOG/]NS.TABLE` */
+  readonly name: string;
+  /** Whether Trino is asked to read it, rather than chosen by size. */
+  readonly isAsked: boolean;
+}
+
+/** What doctor is told. */
+export interface TrinoProbe {
+  readonly version: string;
+  /** What the catalog is called in Trino. */
+  readonly named: string;
+  /** Sources that can be read. */
+  readonly sources: number;
+  /** What its user lacks, though runs do without; undefined: nothing. */
+  readonly warning: string | undefined;
 }
 
 /** The oldest version that is asked. Tests run with 476. */
@@ -141,17 +163,17 @@ export class TrinoEngine {
         probe: probe === undefined ? '' : named(probe.identifier),
         staged: named(rows.identifier),
       };
-      const queryIds: string[] = [];
+      const queries: TrinoWritten[] = [];
       for (const sql of compileForTrino(reduction, tables)) {
-        const queryId = await this.#write(client, sql, rows, options).catch(async (error: unknown) => {
+        const written = await this.#write(client, sql, rows, options).catch(async (error: unknown) => {
           // A state that went meanwhile is why; whatever else the look finds is not.
           if (isMoraineError(error, 'TRINO_QUERY_FAILED', 'TRINO_REFUSED')) await requireSame().catch(throwIfStale);
           throw error;
         });
-        queryIds.push(queryId);
+        queries.push(written);
       }
       const written = await loadTable(catalog, place.io, rows.identifier);
-      requireOwnSnapshots(written, queryIds);
+      requireOwnSnapshots(written, queries);
       this.#requireSize(written);
       await dropStagingTables(
         place,
@@ -169,24 +191,62 @@ export class TrinoEngine {
   }
 
   /**
-   * Does with one row what {@link reduce} does with many, in a table that goes: makes it through a catalog, and has Trino write it.
-   * @returns the version of Trino, and what the catalog is called there
+   * Does with one row what {@link reduce} does with many, in tables that go: Trino reads it from a table that was filled here, writes it into
+   * another one, and it is read from there. Then looks whether sources can be read, and queries ended.
+   * @param connection writes the row, and reads it
+   * @param sources tables of the catalog. Those that are gone are no matter of Trino's, nor are those that it cannot read unless it is asked to
    * @throws MoraineError as {@link reduce}
    */
-  async probe(catalog: Catalog): Promise<{ readonly version: string; readonly named: string }> {
+  async probe(connection: Connection, catalog: Catalog, sources: readonly ProbedSource[] = []): Promise<TrinoProbe> {
     const client = this.#clientOf(catalog);
     const version = await this.#requireKnown(client, catalog);
     const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
-    const table = await makeStagingTable(place, 'rows', schemaOf([['probe', { kind: 'int' }]]));
+    const made: Table[] = [];
+    const make = async (kind: StagingKind): Promise<Table> => {
+      const table = await makeStagingTable(place, kind, schemaOf([probeColumn]));
+      made.push(table);
+      return table;
+    };
     try {
-      await this.#requireSameTable(client, catalog, table);
-      const sql = `INSERT INTO ${trinoName(client, table.identifier)} VALUES 1`;
-      const queryId = await this.#write(client, sql, table, {});
-      requireOwnSnapshots(await loadTable(catalog, place.io, table.identifier), [queryId]);
-    } finally {
-      await dropStagingTable(place, table);
+      const [sent, rows] = [await make('files'), await make('rows')];
+      const value = Math.floor(clockOf(catalog).random() * 2 ** 31);
+      await fillStagingTable(connection, sent, `SELECT ${value}::INTEGER`);
+      await this.#requireSameTable(client, catalog, rows);
+      const [from, to] = [sent, rows].map(({ identifier }) => trinoName(client, identifier));
+      const written = await this.#write(client, `INSERT INTO ${to} SELECT probe FROM ${from}`, rows, {});
+      await requireRowRead(connection, { place, client, identifier: rows.identifier, written, value });
+      let read = 0;
+      for (const source of sources) if (await this.#probeSource(client, source)) read += 1;
+      const warning = await lackOfRights(client, written.queryId);
+      for (const table of made.splice(0)) await dropStagingTable(place, table);
+      return { version, named: client.place.catalog, sources: read, warning };
+    } catch (error) {
+      await dropStagingTables(place, made);
+      throw error;
     }
-    return { version, named: client.place.catalog };
+  }
+
+  /** Whether Trino may read a source, and can. @throws MoraineError if it may not, or is asked to and cannot */
+  async #probeSource(client: TrinoClient, { name, isAsked }: ProbedSource): Promise<boolean> {
+    const { catalog, identifier } = await this.#deps.resolveTable(name);
+    const table = await loadTable(catalog, this.#deps.io, identifier).catch((error: unknown) => {
+      if (isMoraineError(error, 'TABLE_NOT_FOUND')) return undefined;
+      throw error;
+    });
+    if (table === undefined) return false;
+    try {
+      requireReadable({ name, table });
+    } catch (error) {
+      if (isAsked) throw error;
+      return false;
+    }
+    await this.#requireSameTable(client, catalog, table);
+    try {
+      await client.query(`SELECT 1 FROM ${trinoName(client, identifier)} LIMIT 0`).next();
+    } catch (error) {
+      throw trinoError(client, error);
+    }
+    return true;
   }
 
   /** Drops what others have left, as far as that can be done: nothing of it is ever read. */
@@ -225,7 +285,7 @@ export class TrinoEngine {
     try {
       for await (const [connector] of client.query(sql)) connectors.push(connector);
     } catch (error) {
-      throw trinoError(client, error);
+      throw trinoError(client, error, SYSTEM_RIGHTS);
     }
     if (connectors[0] === 'iceberg') return;
     const found = connectors.length === 0 ? 'no catalog' : `no Iceberg connector behind catalog`;
@@ -287,8 +347,8 @@ export class TrinoEngine {
     throw new MoraineError('PLAN_STALE', message);
   }
 
-  /** Writes the rows and gives the id of the query. Whatever fails, the query has ended or been asked to. */
-  async #write(client: TrinoClient, sql: string, rows: Table, options: ReduceOptions): Promise<string> {
+  /** Writes the rows. Whatever fails, the query has ended or been asked to. */
+  async #write(client: TrinoClient, sql: string, rows: Table, options: ReduceOptions): Promise<TrinoWritten> {
     const { run, signal, onQuery } = options;
     const tags = ['moraine', ...(run === undefined ? [] : [`run=${tagText(run)}`])];
     try {
@@ -360,38 +420,5 @@ function probeSchema({ columns, hasTtl, knownAsOf }: PointInTimeReduction) {
   ]);
 }
 
-/** One snapshot for each query, at most: one that finds no rows leaves none. */
-function requireOwnSnapshots({ metadata, identifier }: Table, queryIds: readonly string[]): void {
-  const writers = metadata.snapshots.map(({ summary }) => summary.get('trino_query_id') ?? 'another writer');
-  const areOurs = writers.every((writer) => queryIds.includes(writer)) && new Set(writers).size === writers.length;
-  if (areOurs) return;
-  const message = `The staging table ${formatTableName(identifier)} was written by ${writers.join(', ')}, not by query ${queryIds.join(', ')} alone.`;
-  throw new MoraineError('TRINO_QUERY_FAILED', message);
-}
-
 const totalOf = ({ metadata }: Table, figure: string): bigint =>
   BigInt(currentSnapshot(metadata)?.summary.get(figure) ?? 0);
-
-/** What Trino says as an error with a code. */
-function trinoError({ place }: TrinoClient, error: unknown): unknown {
-  if (!(error instanceof TrinoFailure)) return error;
-  const { errorName, isFinal, message } = error;
-  const said = `Trino ${place.server} (${place.catalog}): ${message.replace(/\.$/, '')}.`;
-  if (errorName === undefined) {
-    if (isFinal) return new MoraineError('TRINO_REFUSED', `${said} ${TRINO_PROOF}`, { cause: error });
-    return new MoraineError('TRINO_UNAVAILABLE', said, { cause: error });
-  }
-  if (errorName === 'INVALID_SESSION_PROPERTY')
-    return new MoraineError('CONFIG_INVALID', `${said} Correct trino.session.`, { cause: error });
-  if (errorName === 'PERMISSION_DENIED') {
-    const advice =
-      'Its user (trino.user) needs to read the source table, and to read and insert in the staging tables (trino.staging).';
-    return new MoraineError('TRINO_REFUSED', `${said} ${advice}`, { cause: error });
-  }
-  if (message.startsWith('GENERIC_INTERNAL_ERROR: Millis overflow')) {
-    const remedy =
-      'A timestamptz lies outside of the years -69387 to 73326, beyond which no version of Trino has any. Let DuckDB do this: engine duckdb.';
-    return new MoraineError('UNSUPPORTED_FEATURE', `${said} ${remedy}`, { cause: error });
-  }
-  return new MoraineError(isFinal ? 'TRINO_REFUSED' : 'TRINO_QUERY_FAILED', said, { cause: error });
-}

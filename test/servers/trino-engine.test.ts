@@ -194,7 +194,9 @@ test('a query that an administrator ends, a cancelled run and a limit leave noth
 
   const limited = await open('trino', project.config.online.namespace, { maxStagedSize: 10 });
   const small = { ...(await materializationDeps(limited)), definitions: () => deps.definitions() };
-  expect(await failureOf(materializeDirect(small, { view: 'whole' }))).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+  const beyond = await failureOf(materializeDirect(small, { view: 'whole' }));
+  expect(beyond).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+  expect(beyond.message).toContain('more than 10: raise trino.maxStagedSize');
   expect(await leftOvers(project)).toEqual([]);
 
   const { plan, commit } = await materializeDirect(deps, { view: 'of_worlds' });
@@ -269,8 +271,12 @@ test('a table of the same name, and one without the state that is read, are told
     return (await enginesOf(mapped)).trino ?? expect.unreachable();
   };
   const catalog = await project.catalog();
-  expect(await failureOf((await engines('other')).probe(catalog))).toMatchObject({ code: 'TRINO_TABLE_DIFFERS' });
-  expect(await (await engines('renamed')).probe(catalog)).toEqual({ version: '476', named: 'renamed' });
+  const probe = async (named: string) => {
+    const [engine, trino] = [await project.engine(), await engines(named)];
+    return await engine.withConnection((connection) => trino.probe(connection, catalog));
+  };
+  expect(await failureOf(probe('other'))).toMatchObject({ code: 'TRINO_TABLE_DIFFERS' });
+  expect(await probe('renamed')).toMatchObject({ version: '476', named: 'renamed' });
 
   const { plan } = await run('renamed');
   expect(plan.reduction?.engine).toBe('trino');
@@ -283,7 +289,8 @@ function guardedProject(name: string) {
   const { guarded = expect.unreachable() } = lake;
   vi.stubEnv('NODE_EXTRA_CA_CERTS', guarded.authority);
   vi.stubEnv('TRINO_PASSWORD', guarded.passwords['moraine']);
-  vi.stubEnv('READER_PASSWORD', guarded.passwords['reader']);
+  for (const user of ['reader', 'blind', 'bound', 'barred'])
+    vi.stubEnv(`${user.toUpperCase()}_PASSWORD`, guarded.passwords[user]);
   vi.stubEnv('WRONG_PASSWORD', 'canary-of-nobody');
   vi.stubEnv('TRINO_TOKEN', tokenOf(guarded, 'ada'));
   vi.stubEnv('EXPIRED_TOKEN', tokenOf(guarded, 'ada', -60));
@@ -382,6 +389,47 @@ test('a password and a token, over TLS: doctor says who is let in, and what to s
     expect(untrusted.said(check)).toMatchObject({ status: 'fail', detail: expect.stringContaining(remedy) as string });
 });
 
+test('doctor has Trino look at the sources of views, and says which rights its user lacks', async () => {
+  const { cwd, configure, doctor, address } = guardedProject(`rights_${Date.now().toString(36)}`);
+  const table = `barred.levels_${Date.now().toString(36)}`;
+  writeFileSync(join(cwd, 'rows.csv'), 'sensor,at,level\n1,2026-01-01T00:00:00Z,10\n');
+  const entities = [{ name: 'sensor', joinKeys: ['sensor'] }];
+  const view = `levels_${Date.now().toString(36)}`;
+  const featureViews = [{ name: view, entities: ['sensor'], engine: 'trino', source: { table, timestampField: 'at' } }];
+  writeFileSync(join(cwd, 'features.yaml'), JSON.stringify({ entities, featureViews }));
+  const as = (user: string) =>
+    configure({ options: { 'trino.user': user, 'trino.password': `\${${user.toUpperCase()}_PASSWORD}` } });
+  vi.stubEnv('MORAINE_PASSWORD', process.env['TRINO_PASSWORD']);
+  as('moraine');
+  await moraineOk(['table', 'append', table, 'rows.csv', '--create'], { cwd });
+  await moraineOk(['apply'], { cwd });
+  onTestFinished(async () => {
+    writeFileSync(join(cwd, 'features.yaml'), '{}');
+    await moraineOk(['apply', '--prune'], { cwd });
+  });
+  const check = async (user: string) => {
+    as(user);
+    const { said } = await doctor();
+    return said('Trino for catalog door');
+  };
+  const served = `${address} 476, catalog door: a row was written and read, and 1 source can be read`;
+  expect(await check('moraine')).toMatchObject({ status: 'ok', detail: served });
+  const needs =
+    'Its user (trino.user) needs to read system.metadata.catalogs and system.runtime.queries, and to call system.runtime.kill_query.';
+  const refused = (text: string) => ({ status: 'fail', detail: expect.stringContaining(text) as string });
+  const blind = await check('blind');
+  expect(blind).toMatchObject(refused('PERMISSION_DENIED: Access Denied: '));
+  expect(blind).toMatchObject(refused(needs));
+  expect(await check('bound')).toMatchObject({
+    status: 'warn',
+    detail: served,
+    remedy: expect.stringMatching(
+      /^A query whose answer is lost cannot be ended \(PERMISSION_DENIED: Access Denied: .*kill_query.*\)\. Its user/,
+    ) as string,
+  });
+  expect(await check('barred')).toMatchObject(refused('Access Denied: Cannot '));
+});
+
 test('a retrieval over HTTP has the engine of its body, whose query has the session and the user that are configured', async () => {
   const name = `served_${Date.now().toString(36)}`;
   const { cwd, configure, staging } = guardedProject(name);
@@ -470,8 +518,11 @@ test.skipIf(process.env['MORAINE_DEV_SERVERS'] !== undefined)(
 
 test('explain, and what doctor tries', async () => {
   const { project, deps, worlds } = await smallView(`doctor_${Date.now().toString(36)}`);
-  const checked = await project.catalog().then(async (catalog) => (await enginesOf(project)).trino?.probe(catalog));
-  expect(checked).toEqual({ version: '476', named: 'door' });
+  const [catalog, engine] = [await project.catalog(), await project.engine()];
+  const { trino } = await enginesOf(project);
+  const sources = [{ name: formatTableName(worlds.identifier), isAsked: true }];
+  const checked = await engine.withConnection(async (connection) => await trino?.probe(connection, catalog, sources));
+  expect(checked).toEqual({ version: '476', named: 'door', sources: 1, warning: undefined });
   expect(await leftOvers(project)).toEqual([]);
   const entities = { query: { sql: frameSql(worlds.identifier.name) } };
   const { views } = await explainHistoricalFeatures(deps, { entities, features: [{ view: 'whole' }] });

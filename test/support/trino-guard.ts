@@ -22,7 +22,10 @@ export interface TrinoGuard {
   readonly authority: string;
   /** File with its certificate and the key. */
   readonly certificate: string;
-  /** Passwords by user. `reader` may write nothing. */
+  /**
+   * Passwords by user. `reader` may write nothing, `blind` sees nothing of Trino's own catalog, `bound` may call no procedure, and `barred`
+   * reads nothing of the namespace `barred`.
+   */
   readonly passwords: Readonly<Record<string, string>>;
   /** Signs tokens; in base64. */
   readonly tokenKey: string;
@@ -34,7 +37,8 @@ export function makeGuard(): TrinoGuard {
   const { authority, certificate, key } = makeCertificate(folder);
   const both = join(folder, 'both.pem');
   writeFileSync(both, readFileSync(key, 'utf8') + readFileSync(certificate, 'utf8'));
-  const passwords = { moraine: 'canary-of-moraine', reader: 'canary-of-reader' };
+  const users = ['moraine', 'reader', 'blind', 'bound', 'barred'];
+  const passwords = Object.fromEntries(users.map((user) => [user, `canary-of-${user}`]));
   return { folder, authority, certificate: both, passwords, tokenKey: randomBytes(32).toString('base64') };
 }
 
@@ -50,11 +54,24 @@ export function tokenOf({ tokenKey }: TrinoGuard, user: string, validSeconds = 3
 const RIGHTS = {
   catalogs: [
     { user: 'reader', catalog: '.*', allow: 'read-only' },
+    { user: 'blind', catalog: 'system', allow: 'none' },
     { catalog: '.*', allow: 'all' },
   ],
   impersonation: [{ original_user: 'nobody', new_user: '.*' }],
   // Without a rule for procedures nobody may end a query of another user.
-  procedures: [{ catalog: '.*', schema: '.*', procedure: '.*', privileges: ['EXECUTE'] }],
+  procedures: [
+    { user: 'bound', catalog: '.*', schema: '.*', procedure: '.*', privileges: [] },
+    { catalog: '.*', schema: '.*', procedure: '.*', privileges: ['EXECUTE'] },
+  ],
+  tables: [
+    { user: 'barred', catalog: '.*', schema: 'barred', table: '.*', privileges: [] },
+    {
+      catalog: '.*',
+      schema: '.*',
+      table: '.*',
+      privileges: ['SELECT', 'INSERT', 'DELETE', 'UPDATE', 'OWNERSHIP', 'GRANT_SELECT'],
+    },
+  ],
 };
 
 /**

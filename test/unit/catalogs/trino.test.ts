@@ -105,9 +105,9 @@ describe('a query', () => {
     const { waits, waitedMs, clock } = waitingClock();
     const busy = (count: number) => Array.from({ length: count }, () => ({ status: 503, body: 'away' }));
     const began = { body: '{"id":"q","nextUri":"HERE/v1/statement/executing/q/1"}' };
-    const { address, seen } = await serve(began, ...busy(20), { body: '{"id":"q"}' });
+    const { address, seen } = await serve(began, ...busy(20), { body: '{"id":"q","updateCount":9007199254740993}' });
     const client = new TrinoClient(trinoPlace(`${address}/lake`), {}, clock);
-    expect(await client.write('INSERT')).toBe('q');
+    expect(await client.write('INSERT')).toEqual({ queryId: 'q', rows: 9007199254740993n });
     expect(waits).toEqual([50, 100, 200, 400, 800, 1600, 3200, ...Array.from({ length: 13 }, () => 5000)]);
     expect(seen.map(({ line }) => line)).toEqual([
       'POST /v1/statement',

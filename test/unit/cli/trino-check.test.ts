@@ -1,6 +1,6 @@
 /** Which catalogs `moraine doctor` has Trino try; on Trino itself: test/servers/trino-engine.test.ts. */
 import { expect, test } from 'vitest';
-import { catalogsForTrino, trinoChecks } from '../../../cli/trino-check.js';
+import { catalogsForTrino, sourcesForTrino, trinoChecks } from '../../../cli/trino-check.js';
 import { configFromValue } from '../../../config/index.js';
 import { parseDefinitions } from '../../../features/index.js';
 import type { Project } from '../../../project/index.js';
@@ -42,6 +42,18 @@ test('Trino is tried for catalogs that are mapped, and for those of sources that
   // What is only read goes to DuckDB, unless Trino is asked for.
   expect(catalogsOf('auto', {}, { 'far/a.b': undefined })).toEqual(['main']);
   expect(catalogsOf('auto', {}, { 'far/a.b': 'trino' })).toEqual(['far']);
+});
+
+test('sources are looked for once each, as one that Trino is asked for if any view does', () => {
+  const config = configFromValue({ catalogs: CATALOGS, catalog: 'main', engine: { type: 'auto' } }, '/p');
+  const views = viewsOn({ 'a.b': undefined, 'lake/a.b': 'trino', 'a.c': 'duckdb', 'far/a.d': undefined });
+  const again = viewsOn({ 'a.b': 'trino', 'lake/a.b': 'auto' });
+  const all = [views, again].flatMap(({ featureViews }) => [...featureViews.values()]);
+  expect(sourcesForTrino(config, all.slice(0, 4))).toEqual([
+    { name: 'a.b', catalog: 'main', isAsked: false },
+    { name: 'lake/a.b', catalog: 'lake', isAsked: true },
+  ]);
+  expect(sourcesForTrino(config, all).map(({ isAsked }) => isAsked)).toEqual([true, true]);
 });
 
 test('views that ask for Trino where none is configured fail the check, with the setting', async () => {
