@@ -280,6 +280,8 @@ export interface PlannedTrainingSet extends PlanReference {
   readonly parts?: number;
   /** As of {@link PlannedRun}. */
   readonly partsAlike?: boolean;
+  /** Where parts are not alike: those with less than half of the bytes of the largest one. */
+  readonly smallParts?: readonly number[];
   readonly entityRows: string;
   readonly sources: readonly string[];
   readonly pin: boolean;

@@ -35,8 +35,9 @@ export function createTrainingActivities(project: Project): TrainingActivities {
       asActivity(async ({ signal }) => {
         const parsed = parseTrainingSetRequest(request);
         const planned = await planTrainingSet(await datasetDeps(project), parsed, { signal });
-        const { parts, partsAlike, ...rest } = planned;
-        const read = { ...(parts === 0 ? {} : { parts }), ...(partsAlike ? { partsAlike } : {}) };
+        const { parts, smallParts, ...rest } = planned;
+        const sizes = smallParts === null ? {} : smallParts.length === 0 ? { partsAlike: true } : { smallParts };
+        const read = parts === 0 ? {} : { parts, ...sizes };
         return { ...rest, ...read, table: parsed.to, entityRows: String(planned.entityRows) };
       }),
 

@@ -12,7 +12,7 @@ export {
   type SizedRead,
 } from './engine-choice.js';
 export { REDUCTION_FAULT_POINTS } from './fault-point.js';
-export { areAlike, MAX_PARTS, partsOf, sizedPartsOf } from './parts.js';
+export { areAlike, MAX_PARTS, partsOf, sizedPartsOf, smallOf } from './parts.js';
 export type { ReduceContext, WorkAttempt } from './reduce-context.js';
 export {
   columnNamed,

@@ -21,7 +21,13 @@ export interface SizedPart {
 
 /** Whether parts take about as long as each other: none has more than twice the bytes of another. */
 export function areAlike(parts: readonly Pick<SizedPart, 'bytes'>[]): boolean {
-  return parts.every(({ bytes }) => parts.every((other) => bytes <= 2n * other.bytes));
+  return smallOf(parts).length === 0;
+}
+
+/** Numbers of the parts that end far sooner than the largest one: those with less than half of its bytes. */
+export function smallOf(parts: readonly Pick<SizedPart, 'bytes'>[]): readonly number[] {
+  const most = parts.reduce((so, { bytes }) => (bytes > so ? bytes : so), 0n);
+  return parts.flatMap(({ bytes }, part) => (2n * bytes < most ? [part] : []));
 }
 
 /** As {@link partsOf}, with the bytes of each. */

@@ -8,7 +8,7 @@ import {
 } from '../features/index.js';
 import type { NestedField } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
-import { areAlike, type EngineType, MAX_PARTS, sizedPartsOf } from '../reduction/index.js';
+import { type EngineType, MAX_PARTS, sizedPartsOf, smallOf } from '../reduction/index.js';
 import type { EntityOutline, PinnedEntities } from './entity-reference.js';
 import type { DraftRecord, PlannedPart, PlannedReduction } from './plan.js';
 
@@ -22,8 +22,8 @@ const MIN_SHARDS = { duckdb: 4, trino: 2 };
 export interface SplitReduction {
   readonly reduction: PlannedReduction;
   readonly shardColumns: readonly string[];
-  /** Whether the parts take about as long as each other. */
-  readonly partsAlike: boolean;
+  /** Numbers of the parts with less than half of the bytes of the largest one; null with parts of Trino's, of which bytes say nothing. */
+  readonly smallParts: readonly number[] | null;
 }
 
 /** Entity rows before they are read. */
@@ -75,9 +75,9 @@ export async function reductionOf(
   const parts = sized.map(({ part }) => part);
   // With a single file there is nothing to share but the file itself.
   if (onTrino.length === 0 && parts.filter(({ view }) => view !== null).length < 2) return null;
-  const partsAlike = onTrino.length === 0 && areAlike(sized);
+  const smallParts = onTrino.length === 0 ? smallOf(sized) : null;
   // A query on Trino takes longest.
-  return { reduction: { timesUs: timesUs ?? null, parts: [...onTrino, ...parts] }, shardColumns: columns, partsAlike };
+  return { reduction: { timesUs: timesUs ?? null, parts: [...onTrino, ...parts] }, shardColumns: columns, smallParts };
 }
 
 const NO_VIEWS = { views: [], columns: [] };

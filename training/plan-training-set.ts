@@ -27,8 +27,8 @@ export interface PlannedTrainingSet {
   readonly shards: number;
   /** Parts that read the sources before the shards; 0: the shards read them themselves. */
   readonly parts: number;
-  /** Whether they take about as long as each other. */
-  readonly partsAlike: boolean;
+  /** Numbers of those that end far sooner than the largest one; null: nothing says how long any takes. */
+  readonly smallParts: readonly number[] | null;
   /** As the source of the entity rows counts them. */
   readonly entityRows: bigint;
   /** Source tables, by name. */
@@ -132,7 +132,7 @@ export async function planTrainingSet(
     planLocation,
     shards,
     parts: split?.reduction.parts.length ?? 0,
-    partsAlike: split?.partsAlike ?? false,
+    smallParts: split?.smallParts ?? null,
     entityRows: entities.rows,
     sources: [...draft.sources.keys()],
     pin: request.pin,

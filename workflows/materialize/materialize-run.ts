@@ -211,7 +211,7 @@ function extractAll(
       return extraction.extractShard.executeWithOptions({ summary }, [{ ...input, shard, ...againInput(isAgain) }]);
     },
     ended: (extracted) => report.show(shardExtracted(extracted)),
-    hadRows: ({ rows }) => rows !== '0',
+    counts: ({ rows }) => rows !== '0',
   });
 }
 

@@ -18,10 +18,10 @@ interface Pieces<Done> {
   readonly late?: (done: Done) => void;
   /** Is told of the runs that others have overtaken. */
   readonly overtaken?: OvertakenRuns;
-  /** Whether pieces are about equally large, so that one which takes far longer has a slow worker; true unless given. */
+  /** Whether pieces that count are about equally large and others smaller, so that one which takes far longer has a slow worker; true unless given. */
   readonly areAlike?: boolean;
-  /** Whether there was something to do: how long the others take says nothing of those that have rows. */
-  readonly hadRows?: (done: Done) => boolean;
+  /** Whether there was as much to do as for the others: how long a small piece takes says nothing of large ones. */
+  readonly counts?: (done: Done, piece: number) => boolean;
 }
 
 /** A piece that has not ended after so many times as long as half of the pieces took is run again. With pieces alike, in rounds on any number of workers, the last ends after twice as long at most. */
@@ -59,10 +59,10 @@ export async function allShards<Done>(count: number, pieces: Pieces<Done>): Prom
     let left = count;
     let worked = 0;
     let isAsked = false;
-    const oneEnded = (done: Done): void => {
+    const oneEnded = (done: Done, piece: number): void => {
       pieces.ended?.(done);
       left -= 1;
-      if (pieces.hadRows?.(done) ?? true) worked += 1;
+      if (pieces.counts?.(done, piece) ?? true) worked += 1;
       if (isAsked || pieces.areAlike === false || left === 0 || worked < left) return;
       isAsked = true;
       if (patched(RUNS_SLOW_PIECES_AGAIN)) void patience.run(runSlowAgain).catch(() => undefined);
@@ -77,7 +77,8 @@ export async function allShards<Done>(count: number, pieces: Pieces<Done>): Prom
     };
     try {
       await inTasks(count, perTask, (piece) => {
-        all.push(new Piece((isAgain) => pieces.step(piece, isAgain), { ...pieces, ended: oneEnded }));
+        const ended = (done: Done): void => oneEnded(done, piece);
+        all.push(new Piece((isAgain) => pieces.step(piece, isAgain), { ...pieces, ended }));
       });
       return await Promise.all(all.map((piece) => piece.result));
     } catch (error) {

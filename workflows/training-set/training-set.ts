@@ -70,7 +70,8 @@ async function reduceAll(
   report: TrainingSetReport,
   { overtaken, late }: { readonly overtaken: OvertakenRuns; readonly late: string[] },
 ): Promise<readonly (string | null)[] | undefined> {
-  const { parts = 0, partsAlike = false } = plan;
+  const { parts = 0, partsAlike = false, smallParts } = plan;
+  const small = new Set(smallParts);
   if (parts === 0) return undefined;
   const reference = referenceTo(plan);
   const lists = await allShards(parts, {
@@ -84,7 +85,8 @@ async function reduceAll(
     ended: () => report.show(partReduced),
     late: ({ reducedLocation }) => void (reducedLocation !== null && late.push(reducedLocation)),
     overtaken,
-    areAlike: partsAlike,
+    areAlike: partsAlike || smallParts !== undefined,
+    counts: (_, part) => !small.has(part),
   });
   return lists.map(({ reducedLocation }) => reducedLocation);
 }
@@ -113,7 +115,7 @@ function stageAll(
     },
     ended: (staged) => report.show(shardStaged(staged)),
     overtaken,
-    hadRows: ({ rows }) => rows !== '0',
+    counts: ({ rows }) => rows !== '0',
   });
 }
 

@@ -2,8 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { planPieces } from '../../../materialization/pieces.js';
 import type { PlannedSourceFile, SourceRead } from '../../../materialization/plan.js';
-import { filesOfPart } from '../../../materialization/reduction-parts.js';
+import { arePartsAlike, filesOfPart } from '../../../materialization/reduction-parts.js';
 import { planShards } from '../../../materialization/shards.js';
+import { areAlike, smallOf } from '../../../reduction/index.js';
 
 const file = (path: string, bytes: number): PlannedSourceFile => ({
   path,
@@ -36,6 +37,35 @@ describe('parts', () => {
     const plan = { appendReads: [], rebuild, reduction: { engine: 'duckdb' as const, parts: 2 } };
     expect([0, 1, 2].map((part) => filesOfPart(plan, part))).toEqual([new Set(['a']), new Set(['b']), undefined]);
     expect(filesOfPart({ ...plan, reduction: null }, 0)).toBeUndefined();
+  });
+});
+
+describe('parts are alike', () => {
+  const sizes = (...bytes: number[]) => bytes.map((each) => ({ bytes: BigInt(each) }));
+
+  test('if none has more than twice the bytes of another; else some are small beside the largest one', () => {
+    expect([areAlike(sizes(10, 5, 7)), smallOf(sizes(10, 5, 7))]).toEqual([true, []]);
+    expect([areAlike(sizes(11, 5, 7)), smallOf(sizes(11, 5, 7))]).toEqual([false, [1]]);
+    expect([areAlike(sizes(1, 0)), smallOf(sizes(0, 100, 1, 50, 49))]).toEqual([false, [0, 2, 4]]);
+    expect([areAlike([]), areAlike(sizes(3)), areAlike(sizes(0, 0))]).toEqual([true, true, true]);
+  });
+
+  test('by the bytes that each part of the plan reads, and never where Trino reads', () => {
+    const alike = (bytes: readonly number[], parts: number, engine: 'duckdb' | 'trino' = 'duckdb') => {
+      const reads = [read(bytes.map((size, index) => file(`f${index}`, size)))];
+      return arePartsAlike({ appendReads: reads, rebuild: null, reduction: { engine, parts } });
+    };
+    expect([alike([4, 4, 2, 2], 2), alike([20, 10], 2), alike([21, 10], 2), alike([21, 10, 1], 2)]).toEqual([
+      true,
+      true,
+      false,
+      true,
+    ]);
+    expect([alike([4, 4], 1, 'trino'), alike([4, 4], 2)]).toEqual([false, true]);
+    expect(arePartsAlike({ appendReads: [read([file('a', 1)])], rebuild: null, reduction: null })).toBe(false);
+    // A file of two reads is read twice.
+    const twice = { appendReads: [read([file('a', 4), file('b', 2)]), read([file('b', 4)])], rebuild: null };
+    expect(arePartsAlike({ ...twice, reduction: { engine: 'duckdb', parts: 2 } })).toBe(true);
   });
 });
 

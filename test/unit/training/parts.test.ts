@@ -1,5 +1,5 @@
 /** Training sets whose sources are read in parts: each file once, and the shards answer as they would from the sources. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { entitiesOfTable, retrievalFacts, retrievalReads } from '../../../estimates/index.js';
@@ -114,9 +114,13 @@ function expectedRow(k: number | null, j: number): readonly unknown[] {
 }
 
 test('each file that can count is in one part, and shards are split by the column that views share', async () => {
-  const { planLocation, parts, shards } = await planTrainingSet(deps, request('planned'));
+  const { planLocation, parts, shards, smallParts } = await planTrainingSet(deps, request('planned'));
   expect([parts, shards]).toEqual([7, SHARDS]);
   const { shardColumns, reduction } = planned(planLocation);
+  // How long these take says nothing of the largest one.
+  const sizes = reduction.parts.map(({ files }) => files.reduce((sum, file) => sum + statSync(file).size, 0));
+  const most = sizes.reduce((a, b) => Math.max(a, b));
+  expect(smallParts).toEqual(sizes.flatMap((size, part) => (size < most / 2 ? [part] : [])));
   expect(shardColumns).toEqual(['k']);
   expect(reduction.parts.map(({ view, files }) => [view, files.length])).toEqual([
     [null, 1],
