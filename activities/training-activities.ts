@@ -34,7 +34,8 @@ export function createTrainingActivities(project: Project): TrainingActivities {
     planTrainingSet: ({ request }) =>
       asActivity(async ({ signal }) => {
         const parsed = parseTrainingSetRequest(request);
-        const planned = await planTrainingSet(await datasetDeps(project), parsed, { signal });
+        const spread = project.config.worker.shards;
+        const planned = await planTrainingSet(await datasetDeps(project), parsed, { signal, spread });
         const { parts, smallParts, ...rest } = planned;
         const sizes = smallParts === null ? {} : smallParts.length === 0 ? { partsAlike: true } : { smallParts };
         const read = parts === 0 ? {} : { parts, ...sizes };

@@ -110,6 +110,7 @@ async function estimateMaterialization(
     view,
     entities,
     shards,
+    spread: project.config.worker.shards,
     startUs: start === undefined ? undefined : parseTimeUs(start, 'start'),
     endUs: end === undefined ? undefined : parseTimeUs(end, 'end'),
   });
@@ -136,7 +137,10 @@ async function estimateRetrieval(
   const { entities } = findFeatureView(definitions, view);
   const keys = entities.flatMap((entity) => definitions.entities.get(entity)?.joinKeys ?? []);
   const expected = { ...entitiesOfCount(rows, keys.length), entities: known };
-  const outlined = await retrievalFacts(deps, { features: [view] }, expected, shards);
+  const outlined = await retrievalFacts(deps, { features: [view] }, expected, {
+    shards,
+    spread: project.config.worker.shards,
+  });
   return retrievalEstimate(view, outlined, trinoAboveBytes);
 }
 
@@ -148,7 +152,11 @@ async function estimateDataset(
 ): Promise<Estimate> {
   const deps = await datasetDeps(project);
   const { record } = await deps.datasets.get(dataset);
-  return retrievalEstimate(dataset, await datasetFacts(deps, record, shards), trinoAboveBytes);
+  return retrievalEstimate(
+    dataset,
+    await datasetFacts(deps, record, { shards, spread: project.config.worker.shards }),
+    trinoAboveBytes,
+  );
 }
 
 function retrievalEstimate(name: string, { joins, facts }: OutlinedRetrieval, trinoAboveBytes: number): Estimate {

@@ -166,7 +166,7 @@ export interface WorkerConfig {
   readonly lightActivities: number;
   /** Activities at a time that read and write data files. */
   readonly heavyActivities: number;
-  /** Pieces that a materialization of many rows is split into, for workers to share; unless given, rows and memory decide. */
+  /** Pieces that a materialization or training set of many rows is split into, for workers to share; unless given, rows and memory decide. */
   readonly shards?: number;
   /** How long activities may go on after the signal to stop. */
   readonly shutdownGraceSeconds: number;

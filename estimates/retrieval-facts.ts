@@ -39,6 +39,13 @@ export interface OutlinedRetrieval {
   readonly facts: RetrievalFacts;
 }
 
+/** How many shards a retrieval is to have; by the entity rows and the engine's memory unless given. */
+interface SharedBy {
+  readonly shards?: number | undefined;
+  /** Number of shards that workers could share. */
+  readonly spread?: number | undefined;
+}
+
 /** Bytes of a key or a time of entity rows that nobody has written yet. */
 const ENTITY_VALUE_BYTES = 8;
 
@@ -76,15 +83,16 @@ export async function entitiesOfTable(
 
 /**
  * Nothing is made and no row is read.
- * @param shards by the number of entity rows unless given
  * @throws as `expectJoins`
  */
 export async function retrievalFacts(
   deps: HistoricalDeps,
   request: Request,
   entities: ExpectedEntities,
-  shards: number = shardsOfEntityRows(BigInt(Math.round(entities.rows))),
+  sharing: SharedBy = {},
 ): Promise<OutlinedRetrieval> {
+  const sizing = { ...sharing, memoryLimitBytes: deps.engine.memoryLimitBytes };
+  const shards = shardsOfEntityRows(BigInt(Math.round(entities.rows)), sizing);
   const joins = await expectJoins(deps, request, { ...entities, rows: entities.rows / shards });
   const partsOf = await plannedParts(deps, request, { joins, entities, shards });
   const tables = joins.map(({ source: { table } }) => table);
@@ -153,13 +161,13 @@ function viewFacts(join: ExpectedJoin, parts: number): JoinedViewFacts {
 export async function datasetFacts(
   deps: HistoricalDeps,
   record: DatasetRecord,
-  shards?: number,
+  sharing?: SharedBy,
 ): Promise<OutlinedRetrieval> {
   return await retrievalFacts(
     recordedDeps(deps, record),
     recordedRequest(record),
     await recordedEntities(deps, record),
-    shards,
+    sharing,
   );
 }
 

@@ -41,6 +41,7 @@ export {
   reducedSchema,
   schemaOf,
 } from './reduction.js';
+export { countShards, type ShardCount } from './shard-count.js';
 export { refusedFormatThree } from './trino/format-three.js';
 export {
   type ReducedTable,

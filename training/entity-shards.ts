@@ -3,6 +3,7 @@ import { sqlLiteral } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type DatasetRecord, type EntityRelation, shardOfKeysSql } from '../features/index.js';
 import type { Schema } from '../iceberg/index.js';
+import { countShards, type ShardCount } from '../reduction/index.js';
 import { MAX_SHARDS } from './training-set-request.js';
 
 /** One shard of several. */
@@ -12,18 +13,15 @@ export interface EntityShard {
   readonly count: number;
 }
 
-/** Entity rows of one shard when no number of shards is asked for. */
-const ROWS_PER_SHARD = 10_000_000n;
+/** Memory of the engine for each entity row of one shard when nothing else is asked for: ten million rows with a limit of 4 GiB, of which it counts nine tenths. */
+const MEMORY_BYTES_PER_ENTITY_ROW = 384n;
 
-/** As many shards as the number of entity rows asks for. */
-export function defaultShards(entityRows: bigint, max: number): number {
-  const bySize = Number((entityRows + ROWS_PER_SHARD - 1n) / ROWS_PER_SHARD);
-  return Math.min(max, Math.max(1, bySize));
-}
-
-/** Shards of a training set of so many entity rows that asks for no number. */
-export function shardsOfEntityRows(entityRows: bigint): number {
-  return defaultShards(entityRows, MAX_SHARDS);
+/** Shards of a training set of so many entity rows. */
+export function shardsOfEntityRows(
+  rows: bigint,
+  sizing: Pick<ShardCount, 'shards' | 'spread' | 'memoryLimitBytes'>,
+): number {
+  return countShards({ ...sizing, rows, bytesPerRow: MEMORY_BYTES_PER_ENTITY_ROW, most: MAX_SHARDS });
 }
 
 /** Columns of the entity rows that any view of a retrieval is joined on, each once; the views without entities add none. */

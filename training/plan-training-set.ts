@@ -15,11 +15,11 @@ import {
 import { requireVersionTwoTypes } from '../iceberg/index.js';
 import type { TrainingDeps } from './deps.js';
 import { noRowsOf, type PinnedEntities, pinEntities } from './entity-reference.js';
-import { defaultShards, shardColumns } from './entity-shards.js';
+import { shardColumns, shardsOfEntityRows } from './entity-shards.js';
 import { faultPoint } from './fault-points.js';
 import { type DraftRecord, readPlan, writePlan } from './plan.js';
 import { planReduction } from './plan-reduction.js';
-import { MAX_SHARDS, type TrainingSetRequest } from './training-set-request.js';
+import type { TrainingSetRequest } from './training-set-request.js';
 
 /** A plan, by reference. */
 export interface PlannedTrainingSet {
@@ -100,11 +100,15 @@ export async function draftTrainingSet(
   return { draft, entities };
 }
 
-/** Plans a training set. Every attempt makes a plan of its own. @throws as {@link checkTrainingSet} */
+/**
+ * Plans a training set. Every attempt makes a plan of its own.
+ * @param options `spread`: the number of shards that workers could share
+ * @throws as {@link checkTrainingSet}
+ */
 export async function planTrainingSet(
   deps: TrainingDeps,
   request: TrainingSetRequest,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal; readonly spread?: number | undefined } = {},
 ): Promise<PlannedTrainingSet> {
   const { draft, key, entities } = await checkTrainingSet(deps, request, options);
   const target = await deps.resolveTarget(request.to);
@@ -114,7 +118,8 @@ export async function planTrainingSet(
   const isMadeFirst = found === null && target.catalog.decidesLocations === true;
   const made = isMadeFirst ? await ensureDatasetTable(deps.io, target, key, { schema: draft.schema }) : found;
   const isCommitted = made !== null && committedRecord(made, key) !== null;
-  const shards = isCommitted ? 0 : (request.shards ?? defaultShards(entities.rows, MAX_SHARDS));
+  const sizing = { shards: request.shards, spread: options.spread, memoryLimitBytes: deps.engine.memoryLimitBytes };
+  const shards = isCommitted ? 0 : shardsOfEntityRows(entities.rows, sizing);
   const split = await planReduction(deps, draft, entities, { shards, engine: request.engine });
   const planLocation = await writePlan(deps.io, {
     draft,

@@ -285,7 +285,7 @@ async function retrieval(
     looking,
     { features: [one.table] },
     { ...(await entitiesOfTable(source)), entities: known },
-    one.shards,
+    { shards: one.shards },
   );
   const work: Run['work'] = async (phase) => {
     phase('plan');

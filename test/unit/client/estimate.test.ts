@@ -114,6 +114,8 @@ it('a retrieval reads the files once for each shard', async () => {
   const [one, two, five] = [await of(1), await of(2), await of(5)];
   expect(one).toMatchObject({ kind: 'retrieval', run: null, cost: { rows: 1000, dataFiles: 1, shards: 1 } });
   expect(five).toMatchObject({ reads: one.reads, cost: { dataFiles: 5, shards: 5 } });
+  // Nine tenths of 500 MB of memory, 384 bytes for each entity row.
+  expect(await estimate(project, { view, rows: 10_000_000 })).toMatchObject({ cost: { shards: 9 } });
   const ofShard = two.cost.readBytes - one.cost.readBytes;
   expect(ofShard).toBeGreaterThanOrEqual(one.reads.fileBytes);
   expect(five.cost.readBytes - one.cost.readBytes).toBeCloseTo(4 * ofShard, 3);

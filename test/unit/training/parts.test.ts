@@ -142,7 +142,7 @@ test('an estimate has the parts of the plan, and the rows that they then stage',
   const source = { table, snapshot: currentSnapshot(table.metadata), schema: currentSchema(table.metadata) };
   const entities = await entitiesOfTable(source);
   const factsOf = async (shards: number) =>
-    (await retrievalFacts(deps, { features: ['visits', 'pairs', 'days'] }, entities, shards)).facts;
+    (await retrievalFacts(deps, { features: ['visits', 'pairs', 'days'] }, entities, { shards })).facts;
   const facts = await factsOf(SHARDS);
   // `days` has no keys to be split by: every shard reads it.
   expect([facts.entityParts, ...facts.views.map(({ parts }) => parts)]).toEqual([2, 3, 2, 0]);
