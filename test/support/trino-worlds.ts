@@ -40,7 +40,7 @@ export async function openTrinoProject(
   });
 }
 
-/** Views on a table: with a ttl and without, of all columns and of some. */
+/** Views on a table: with a ttl and without, of all columns and of some, with and without entities. */
 function definitionsOf(table: string, columns: readonly string[]): Definitions {
   const source = { table, timestampField: 'at', createdTimestampField: 'created' };
   const entities = [
@@ -60,6 +60,8 @@ function definitionsOf(table: string, columns: readonly string[]): Definitions {
         online: true,
       },
       { name: 'of_worlds', entities: ['world'], source, online: true, onlineBuckets: 2 },
+      { name: 'recent', entities: ['world', 'entity'], ttl: '2s', source },
+      { name: 'of_all', entities: [], source },
     ],
   };
   return parseDefinitions([{ value }]);
