@@ -11,7 +11,7 @@ export {
   expectEngine,
   type SizedRead,
 } from './engine-choice.js';
-export { REDUCTION_FAULT_POINTS } from './fault-point.js';
+export { REDUCTION_FAULT_POINTS, TRINO_FAULT_POINTS } from './fault-point.js';
 export { areAlike, MAX_PARTS, partsOf, sizedPartsOf, smallOf } from './parts.js';
 export type { ReduceContext, WorkAttempt } from './reduce-context.js';
 export {

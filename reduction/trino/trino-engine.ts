@@ -28,6 +28,7 @@ import {
 } from '../../iceberg/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { clockOf, loadTable, type Table } from '../../tables/index.js';
+import { reductionFaultPoint } from '../fault-point.js';
 import type { ReduceContext, WorkAttempt } from '../reduce-context.js';
 import { type PointInTimeReduction, type Reduction, reducedSchema, schemaOf } from '../reduction.js';
 import { compileForTrino, readsOf, requireReadable, type TrinoTables } from './compile.js';
@@ -84,7 +85,7 @@ export interface ReducedTable {
 }
 
 /** A source that doctor asks about. */
-export interface ProbedSource {
+interface ProbedSource {
   /** `[CATALOG/]NS.TABLE` */
   readonly name: string;
   /** Whether Trino is asked to read it, rather than chosen by size. */
@@ -92,7 +93,7 @@ export interface ProbedSource {
 }
 
 /** What doctor is told. */
-export interface TrinoProbe {
+interface TrinoProbe {
   readonly version: string;
   /** What the catalog is called in Trino. */
   readonly named: string;
@@ -165,12 +166,14 @@ export class TrinoEngine {
       };
       const queries: TrinoWritten[] = [];
       for (const sql of compileForTrino(reduction, tables)) {
+        reductionFaultPoint('before-trino-insert');
         const written = await this.#write(client, sql, rows, options).catch(async (error: unknown) => {
           // A state that went meanwhile is why; whatever else the look finds is not.
           if (isMoraineError(error, 'TRINO_QUERY_FAILED', 'TRINO_REFUSED')) await requireSame().catch(throwIfStale);
           throw error;
         });
         queries.push(written);
+        reductionFaultPoint('after-trino-insert');
       }
       const written = await loadTable(catalog, place.io, rows.identifier);
       requireOwnSnapshots(written, queries);

@@ -1,13 +1,19 @@
 /** Runs of workers whose source Trino reads: what heartbeats say, and what becomes of a query when its run is cancelled or its worker killed. */
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, expect, inject, test } from 'vitest';
 import { stringify } from 'yaml';
 import { formatRun } from '../../cli/output/run-text.js';
+import { materializeDirect } from '../../materialization/index.js';
+import { materializationDeps } from '../../project/index.js';
+import { TRINO_FAULT_POINTS } from '../../reduction/index.js';
 import { type Run, showRun } from '../../runs/index.js';
 import { listFiles } from '../../storage/index.js';
 import { startMaterialization, waitForRun } from '../../workers/index.js';
 import { failureOf } from '../support/error-code.js';
+import { startFaultyProxy } from '../support/faulty-proxy.js';
+import { killAtPoint } from '../support/kill-at-point.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings } from '../support/temporal.js';
@@ -27,15 +33,15 @@ afterAll(async () => {
   for (const close of closing) await close();
 });
 
-/** A project with rows that Trino is to read. */
-async function trinoProject() {
+/** A project with rows that Trino is to read. @param more of `trino` in `moraine.yaml` */
+async function trinoProject(more: object = {}) {
   const folder = temporaryFolder();
   const view = `readings_${randomUUID().slice(0, 8)}`;
   const staging = `${view}_staging`;
   const config = stringify({
     ...placeInFile(lake.place),
     engine: { type: 'trino' },
-    trino: { uri: lake.trino, staging },
+    trino: { uri: lake.trino, staging, ...more },
   });
   const small = await SmallProject.createIn(folder, { config, view, hasOwnTable: true });
   closing.push(() => small.project.close());
@@ -45,20 +51,20 @@ async function trinoProject() {
 
 type TrinoProject = Awaited<ReturnType<typeof trinoProject>>;
 
-/** A worker of a project, and a run of its view. */
-async function startRun(project: TrinoProject) {
+/** A worker of a project, and a run of its view. @param fault environment of the first worker */
+async function startRun(project: TrinoProject, fault: Readonly<Record<string, string>> = {}) {
   const settings = testSettings();
   const temporal = await testClient(settings);
-  const start = async (): Promise<WorkerProcess> => {
+  const start = async (more: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> => {
     const args = ['worker', '--task-queue', settings.taskQueue];
-    const worker = await startWorkerProcess(project.folder, args, { TEMPORAL_ADDRESS: settings.address });
+    const worker = await startWorkerProcess(project.folder, args, { ...more, TEMPORAL_ADDRESS: settings.address });
     closing.unshift(async () => {
       worker.kill('SIGKILL');
       await worker.ended;
     });
     return worker;
   };
-  const worker = await start();
+  const worker = await start(fault);
   const run = await startMaterialization(temporal, settings, { view: project.view });
   return {
     worker,
@@ -200,3 +206,46 @@ test.each(['in mid commit', 'after its commit'])(
   },
   180_000,
 );
+
+test('a worker that is killed before or after the insert, or while it copies what Trino has staged: one commit, all rows, nothing left', async () => {
+  const survive = async (point: string): Promise<void> => {
+    const project = await trinoProject();
+    const run = await startRun(project, killAtPoint(point, join(project.folder, 'killed')));
+    expect(await run.worker.ended, point).toMatchObject({ signal: 'SIGKILL' });
+    await run.startWorker();
+    expect(await run.ended(), point).toMatchObject({ rows: String(SENSORS), passes: 1 });
+    const { small } = project;
+    expect(await small.onlineRows(), point).toEqual(await small.recomputed());
+    expect(await small.runKeys(), point).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
+    expect(await leftOvers(project), point).toEqual([]);
+  };
+  // Two at a time: each waits for the heartbeats of its first worker.
+  for (let place = 0; place < TRINO_FAULT_POINTS.length; place += 2)
+    await Promise.all(TRINO_FAULT_POINTS.slice(place, place + 2).map(survive));
+}, 600_000);
+
+test('a query whose answers are lost while it runs is ended, and the next run has all rows', async () => {
+  const proxy = await startFaultyProxy(lake.trino, { remembers: false });
+  closing.unshift(() => proxy.close());
+  const project = await trinoProject({ uri: proxy.address, options: { 'trino.query-timeout-ms': '30000' } });
+  const { small, view } = project;
+  const deps = await materializationDeps(small.project);
+  const locked = lockStagedRows(project);
+  const failure = failureOf(materializeDirect(deps, { view }));
+  const { isWaiting, unlock } = await locked;
+  await expect.poll(isWaiting, { timeout: 30_000 }).toBe(true);
+  const [insert] = await inserts(project);
+  // Also the request that would cancel it.
+  const id = typeof insert?.id === 'string' ? insert.id : expect.unreachable();
+  proxy.fateOf = ({ path }) => (path.includes(id) ? 'drop' : 'pass');
+  await expect
+    .poll(() => inserts(project), { timeout: 60_000 })
+    .toMatchObject([{ state: 'FAILED', error: 'ADMINISTRATIVELY_KILLED' }]);
+  await unlock();
+  expect(await failure).toMatchObject({ code: 'TRINO_UNAVAILABLE', retryable: true });
+  proxy.fateOf = () => 'pass';
+  await materializeDirect(deps, { view });
+  expect(await small.onlineRows()).toEqual(await small.recomputed());
+  expect(await small.runKeys()).toHaveLength(1);
+  expect(await leftOvers(project)).toEqual([]);
+}, 180_000);
