@@ -1,7 +1,8 @@
 /** The health of a table: how far its files are from what readers would like. */
-import { currentSnapshot, type DataFile, isUnpartitioned, partitionKey } from '../iceberg/index.js';
-import { type CountedFile, joinKeysOfTable, type ReadAmplification, readAmplification } from '../online/index.js';
-import { readManifestEntries, readSnapshotManifests, type Table } from '../tables/index.js';
+import { currentSnapshot, type DataFile, partitionKey } from '../iceberg/index.js';
+import { type CountedFile, countedFile, type ReadAmplification, readAmplification } from '../online/index.js';
+import { readManifestEntries, readSnapshotManifests, requireSpec, type Table } from '../tables/index.js';
+import { onlineRowsOf } from './compaction/compact-online.js';
 import { DEFAULT_TARGET_BYTES } from './compaction/compact-request.js';
 
 /** A file below this part of the target size is small, if its partition has others that it could be packed with. */
@@ -37,22 +38,22 @@ export async function tableHealth(table: Table, nowMs: bigint): Promise<TableHea
   const snapshot = currentSnapshot(metadata);
   const manifests = await readSnapshotManifests(io, snapshot);
   const tally = new Tally(targetBytes(table));
-  const isShared = new Set(metadata.partitionSpecs.filter(isUnpartitioned).map(({ specId }) => specId));
+  const online = onlineRowsOf(metadata, table.identifier.name);
   const counted: CountedFile[] = [];
   for (const manifest of manifests) {
-    for (const { status, dataFile } of await readManifestEntries(io, metadata, manifest)) {
+    for (const { status, dataFile, sequenceNumber } of await readManifestEntries(io, metadata, manifest)) {
       if (status === 'deleted') continue;
       tally.add(dataFile);
-      const { content, specId, partition, recordCount: rows } = dataFile;
-      const bucket = isShared.has(specId) ? null : partitionKey(specId, partition);
-      if (content === 'data') counted.push({ specId, bucket, rows });
+      if (online === null || dataFile.content !== 'data') continue;
+      const spec = requireSpec(metadata, dataFile.specId);
+      counted.push(countedFile(dataFile, spec, sequenceNumber ?? 0n, online));
     }
   }
   const times = metadata.snapshots.map(({ timestampMs }) => timestampMs);
   const oldest = times.reduce<bigint | null>((least, time) => (least === null || time < least ? time : least), null);
   return {
     ...tally.figures(),
-    reads: joinKeysOfTable(metadata) === null ? null : readAmplification(counted),
+    reads: online === null ? null : readAmplification(counted),
     manifests: manifests.length,
     snapshots: metadata.snapshots.length,
     oldestSnapshotAgeMs: oldest === null ? null : ageMs(nowMs, oldest),

@@ -20,7 +20,7 @@ export interface MaintenancePolicy {
 
 /**
  * A table is compacted once one of its figures is as bad as this. For `latest` the amplification is that of reads: the files that a read of one entity
- * opens; rows for each entity have a limit that does not depend on the policy.
+ * opens, of one hour where there are hours, since more of them may have to stay; rows for each entity have a limit that does not depend on the policy.
  */
 export interface CompactPolicy {
   readonly strategy: 'binpack' | 'sort' | 'latest';
@@ -87,12 +87,12 @@ function needsCompaction({ health }: TableState, policy: CompactPolicy): boolean
   if (health.dataFiles === 0) return false;
   if (deleteRatio > 0 && deleteRatio >= policy.deleteRatio) return true;
   if (policy.strategy !== 'latest' || reads === null) return health.amplification >= policy.amplification;
-  return reads.filesPerRead >= policy.amplification || reads.rowsPerEntity >= LATEST_MIN_ROW_RATIO;
+  return reads.filesPerPartition >= policy.amplification || reads.rowsPerEntity >= LATEST_MIN_ROW_RATIO;
 }
 
 function byNeed(a: TableState, b: TableState): number {
   const need = ({ health: { amplification, deleteRatio, reads } }: TableState): number =>
-    (reads?.filesPerRead ?? amplification) + deleteRatio;
+    (reads?.filesPerPartition ?? amplification) + deleteRatio;
   return need(b) - need(a) || (a.table < b.table ? -1 : 1);
 }
 

@@ -13,9 +13,9 @@ import { type FileToOpen, fileToOpen, isLasting, KnownFiles, type OpenFiles, ope
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import { ANY_TIME, type EventTimes, eitherTimes, eventTimesOf, latestFirst } from './event-times.js';
 import { FileWalk } from './file-walk.js';
-import { bucketOf, hourOf, type PartitionPlaces, partitionPlaces } from './online-partitioning.js';
+import { bucketOf, hourOf, type PartitionPlaces, type PlacingColumns, partitionPlaces } from './online-partitioning.js';
 import { SLICE_MS } from './parts/load-parts.js';
-import { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
+import { countedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
 import type { OnlineColumns } from './stored-columns.js';
 
 /** Files whose rows a lookup does not tell apart: those of a bucket, of an hour, or of both. */
@@ -48,6 +48,7 @@ export class FileIndex {
   /** Its files, as they were planned. */
   readonly planned: readonly PlannedFile[];
   readonly #known: KnownFiles;
+  readonly #columns: PlacingColumns;
   #amplification: ReadAmplification | undefined;
   /** Walks that were asked for before. */
   readonly #walks = new Map<string, FileWalk>();
@@ -58,6 +59,7 @@ export class FileIndex {
     planned: readonly PlannedFile[],
     specs: readonly SpecFiles[],
     known: KnownFiles,
+    columns: PlacingColumns,
   ) {
     this.snapshot = currentSnapshot(table.metadata);
     this.schema = schema;
@@ -65,6 +67,7 @@ export class FileIndex {
     this.#table = table;
     this.specs = specs;
     this.#known = known;
+    this.#columns = columns;
   }
 
   /** Others have their turns meanwhile: there may be very many files. */
@@ -87,7 +90,8 @@ export class FileIndex {
     }
     const specs: SpecFiles[] = [];
     for (const spec of builders.values()) specs.push(await spec.build(turns));
-    return new FileIndex(table, schema, planned, specs, known);
+    const placing = { keyId: columns.lookup.id, eventTimeId: columns.eventTimestamp.id };
+    return new FileIndex(table, schema, planned, specs, known, placing);
   }
 
   /**
@@ -127,7 +131,9 @@ export class FileIndex {
 
   /** What reads of this snapshot pay. */
   get amplification(): ReadAmplification {
-    this.#amplification ??= readAmplification(this.#countedFiles());
+    this.#amplification ??= readAmplification(
+      this.planned.map(({ file, spec, sequenceNumber }) => countedFile(file, spec, sequenceNumber, this.#columns)),
+    );
     return this.#amplification;
   }
 
@@ -136,13 +142,6 @@ export class FileIndex {
     for (const { byBucket } of this.specs)
       for (const cells of byBucket.values()) for (const { files } of cells) count += files.length;
     return count;
-  }
-
-  *#countedFiles(): Generator<CountedFile, void, undefined> {
-    for (const { specId, byBucket } of this.specs)
-      for (const cells of byBucket.values())
-        for (const { name, files } of cells)
-          for (const { recordCount: rows } of files) yield { specId, bucket: name === '' ? null : name, rows };
   }
 
   /** The files that may have rows of any of the keys, from those of the latest times back; the same for the same buckets. */

@@ -65,7 +65,7 @@ export { type ClientBatch, OnlineWriter, type WriterListener } from './online-wr
 export { type Column, isNull, valueAt } from './parts/column.js';
 export { eventTimestampUs, type RowPlace } from './parts/segment.js';
 export { isPushedOnline, PUSHED_ONLINE } from './pushed-snapshots.js';
-export { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
+export { type CountedFile, countedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
 export {
   type RenameDeps,
   type RenamedOnlineTable,

@@ -128,12 +128,12 @@ export class ServiceMetrics {
     gauge('moraine_online_view_files', 'Data files of the online table.', ({ files }) => files);
     gauge(
       'moraine_online_view_files_per_read',
-      'Files that a read of one entity opens: those of its bucket, on average, and all without a partition.',
+      'Files that a read of an absent entity opens: those of its bucket in all hours, on average, and all without a partition.',
       ({ filesPerRead }) => filesPerRead,
     );
     gauge(
       'moraine_online_view_rows_per_entity',
-      'Rows for each row of the largest files of the buckets.',
+      'Rows for each row of the largest files of the buckets; with hours, of their oldest commits.',
       ({ rowsPerEntity }) => rowsPerEntity,
     );
     gauge('moraine_online_view_age_seconds', 'Time since the last commit that is served.', ({ committedAtMs }) =>

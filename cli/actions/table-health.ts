@@ -29,6 +29,7 @@ function rowsOf(health: TableHealth): readonly (readonly string[])[] {
       ? []
       : [
           ['files per read', health.reads.filesPerRead.toFixed(2)],
+          ['files per partition', health.reads.filesPerPartition.toFixed(2)],
           ['rows per entity', health.reads.rowsPerEntity.toFixed(2)],
         ]),
     ['small files', countText(health.smallFiles)],

@@ -312,9 +312,9 @@ describe('compaction', () => {
     await push(rowsAt(50, 5_000));
     const before = await served();
     const reads = async () => (await tableHealth(await lab.online(), 0n)).reads;
-    expect(await reads()).toEqual({ filesPerRead: 4, rowsPerEntity: 1.06 });
+    expect(await reads()).toEqual({ filesPerRead: 4, filesPerPartition: 4, rowsPerEntity: 1.06 });
     expect(await compact()).toMatchObject({ groups: 1, filesRemoved: 3, filesAdded: 1, rows: 20n });
-    expect(await reads()).toEqual({ filesPerRead: 2, rowsPerEntity: 1.02 });
+    expect(await reads()).toEqual({ filesPerRead: 2, filesPerPartition: 2, rowsPerEntity: 1.02 });
     expect(await files()).toEqual([BUCKETS, 1]);
     expect((await filesOf(await lab.online())).some(({ file }) => file.filePath === first?.file.filePath)).toBe(true);
     expect(await served()).toEqual(before);
