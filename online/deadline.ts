@@ -7,27 +7,32 @@ import { overloaded } from './parts/statement-queue.js';
 export interface ReadLimits {
   /** Of execution, in milliseconds. */
   readonly timeoutMs: number;
-  /** Of waiting for a turn, of the query engine or of this process, in milliseconds. */
+  /** Of all waiting for a turn, of the query engine or of this process, in milliseconds. */
   readonly queueTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Milliseconds that a read has spent. */
+export interface SpentTime {
+  executionMs: number;
+  waitingMs: number;
 }
 
 /**
  * Runs the work; after `timeoutMs` of execution, less those that are spent already, its signal is aborted and the call fails, whatever the
  * work does. So it does when the caller's signal is aborted. While other work holds up this process, the call waits: that is no execution.
- * @param ended hears at the end, also of a failure, how many milliseconds of execution are spent in all
+ * @param spent by the parts of the read before; at the end, also of a failure, what this one has spent is added
  * @throws TIMED_OUT, CANCELLED, OVERLOADED
  */
 export async function withDeadline<T>(
   { timeoutMs, queueTimeoutMs, signal: cancel }: ReadLimits,
   work: (signal: AbortSignal) => Promise<T>,
-  spentMs = 0,
-  ended?: (spentMs: number) => void,
+  spent: SpentTime = { executionMs: 0, waitingMs: 0 },
 ): Promise<T> {
   const controller = new AbortController();
   const startMs = performance.now();
   const loop = watchLoop();
-  const allSpentMs = (): number => spentMs + performance.now() - startMs - loop.heldUpMs();
+  const executionMs = (): number => performance.now() - startMs - loop.heldUpMs();
   let timer: NodeJS.Timeout | undefined;
   let lastChance: NodeJS.Immediate | undefined;
   let abort = (): void => undefined;
@@ -37,16 +42,17 @@ export async function withDeadline<T>(
       controller.abort(error);
     };
     abort = () => fail(new MoraineError('CANCELLED', 'The online read was cancelled.', { cause: cancel?.reason }));
-    const look = (): void => {
-      const leftMs = timeoutMs - allSpentMs();
-      const heldUpMs = loop.heldUpMs();
+    const look = (isBegun: boolean): void => {
+      const leftMs = timeoutMs - spent.executionMs - executionMs();
+      const waitingMs = spent.waitingMs + loop.heldUpMs();
       if (leftMs <= 0) fail(tooLong(timeoutMs));
-      else if (heldUpMs <= queueTimeoutMs) timer = setTimeout(look, leftMs);
+      // What waited long before, and need not wait any more, goes on.
+      else if (!isBegun || waitingMs <= queueTimeoutMs) timer = setTimeout(look, leftMs, true);
       // What is ready by now has not been noticed yet.
-      else lastChance = setImmediate(() => fail(busy(heldUpMs, queueTimeoutMs)));
+      else lastChance = setImmediate(() => fail(busy(waitingMs, queueTimeoutMs)));
     };
     // Without any time left, nothing is begun that might be done before a timer fires.
-    look();
+    look(false);
   });
   if (cancel?.aborted === true) abort();
   else cancel?.addEventListener('abort', abort, { once: true });
@@ -56,7 +62,8 @@ export async function withDeadline<T>(
     cancel?.removeEventListener('abort', abort);
     clearTimeout(timer);
     clearImmediate(lastChance);
-    ended?.(allSpentMs());
+    spent.executionMs += executionMs();
+    spent.waitingMs += loop.heldUpMs();
     loop.end();
   }
 }
@@ -68,6 +75,7 @@ function tooLong(timeoutMs: number): MoraineError {
   );
 }
 
-function busy(heldUpMs: number, limitMs: number): MoraineError {
-  return overloaded(`other work held up this process for ${Math.round(heldUpMs)} of ${limitMs} ms (queueTimeoutMs)`);
+function busy(waitingMs: number, limitMs: number): MoraineError {
+  const waited = `it has waited for ${Math.round(waitingMs)} of ${limitMs} ms (queueTimeoutMs)`;
+  return overloaded(`${waited}, the last of them while other work held up this process`);
 }

@@ -1,20 +1,18 @@
-/** The time of one online read: execution counts towards its limit, waiting for a turn has a limit of its own. */
+/** The time of one online read: execution counts towards its limit, waiting for turns has a limit of its own. */
 import { MoraineError } from '../errors/index.js';
-import { type ReadLimits, withDeadline } from './deadline.js';
+import { type ReadLimits, type SpentTime, withDeadline } from './deadline.js';
 import { overloaded, type Queued } from './parts/statement-queue.js';
 
 /** Counts the time of a read. */
 export class ReadTime {
-  #spentMs = 0;
+  readonly #spent: SpentTime = { executionMs: 0, waitingMs: 0 };
 
   /**
    * Runs a part of the read.
    * @throws TIMED_OUT, CANCELLED, OVERLOADED
    */
   async run<T>(limits: ReadLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return await withDeadline(limits, work, this.#spentMs, (spentMs) => {
-      this.#spentMs = spentMs;
-    });
+    return await withDeadline(limits, work, this.#spent);
   }
 
   /**
@@ -23,7 +21,7 @@ export class ReadTime {
    */
   async queued<T>(limits: ReadLimits, { started, result }: Queued<T>): Promise<T> {
     result.catch(() => undefined);
-    await turn(limits, started);
+    await turn(limits, started, this.#spent);
     return await this.run(limits, () => result);
   }
 
@@ -33,19 +31,23 @@ export class ReadTime {
    */
   async ofItsOwn<T>(limits: ReadLimits, { started, result }: Queued<T>): Promise<T> {
     result.catch(() => undefined);
-    await turn(limits, started);
+    await turn(limits, started, this.#spent);
     return await result;
   }
 }
 
-/** @throws OVERLOADED, CANCELLED */
-async function turn({ queueTimeoutMs, signal }: ReadLimits, started: Promise<void>): Promise<void> {
+/**
+ * A turn that has come is taken, however long the read has waited before.
+ * @throws OVERLOADED, CANCELLED
+ */
+async function turn({ queueTimeoutMs, signal }: ReadLimits, started: Promise<void>, spent: SpentTime): Promise<void> {
+  const startMs = performance.now();
   let timer: NodeJS.Timeout | undefined;
   let abort = (): void => undefined;
   const tooLong = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(overloaded(`its turn did not come within ${queueTimeoutMs} ms (queueTimeoutMs)`)),
-      queueTimeoutMs,
+      Math.max(0, queueTimeoutMs - spent.waitingMs),
     );
     abort = () => reject(new MoraineError('CANCELLED', 'The online read was cancelled.', { cause: signal?.reason }));
   });
@@ -56,5 +58,6 @@ async function turn({ queueTimeoutMs, signal }: ReadLimits, started: Promise<voi
   } finally {
     signal?.removeEventListener('abort', abort);
     clearTimeout(timer);
+    spent.waitingMs += performance.now() - startMs;
   }
 }
