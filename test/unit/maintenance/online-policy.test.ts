@@ -96,3 +96,51 @@ it('a table by hours is compacted by a policy once one hour has many files', asy
   expect(await compact()).toMatchObject({ groups: 1, filesRemoved: 4, filesAdded: 1 });
   expect(await planned()).toEqual([]);
 });
+
+describe('a table by buckets', () => {
+  const HEALTH = { dataFiles: 10, dataBytes: 1_000_000n, rows: 1n, partitions: 1, amplification: 1 };
+  const SHAPE = { smallFiles: 0, deleteFiles: 0, deleteRatio: 0, manifests: 1, snapshots: 1 };
+  const AGES = { oldestSnapshotAgeMs: 0n, freshnessMs: 0n };
+
+  it.each([
+    [3.9, 1.49, false],
+    [4, 1.49, true],
+    [3.9, 1.5, true],
+  ])('with %d files per read and %d rows per entity: a policy compacts it (%s)', (files, rowsPerEntity, isPlanned) => {
+    const figures = { filesPerRead: files, filesPerPartition: files, rowsPerEntity };
+    const states = [{ table: ONLINE, health: { ...HEALTH, ...SHAPE, ...AGES, reads: figures } }];
+    expect(planPolicyRuns([POLICY], states)).toEqual(isPlanned ? [RUN] : []);
+    // Other strategies go by the files of partitions.
+    const compactBy = { strategy: 'binpack', amplification: 1.1, deleteRatio: 0.3 } as const;
+    expect(planPolicyRuns([{ ...POLICY, compact: compactBy }], states)).toEqual([]);
+  });
+
+  it.each([
+    [7, 23 / 16, false],
+    [8, 1.5, true],
+  ])('has a bucket of 16 rows and one file of %i more, which is %d rows per entity', async (more, ratio, isWorth) => {
+    lab.view = { ...VIEW, onlineBuckets: 1 };
+    await lab.append(rowsAt(10));
+    await run();
+    await lab.append(rowsAt(20, KEYS.slice(0, more)));
+    await run();
+    expect(await reads()).toEqual({ filesPerRead: 2, filesPerPartition: 2, rowsPerEntity: ratio });
+    expect(await planned()).toEqual(isWorth ? [RUN] : []);
+    const done = await compact();
+    expect(done).toMatchObject(
+      isWorth ? { groups: 1, filesRemoved: 2, filesAdded: 1 } : { groups: 0, snapshotId: null },
+    );
+  });
+
+  it('has three files of a bucket, which stay, and four, which become one', async () => {
+    lab.view = { ...VIEW, onlineBuckets: 1 };
+    await lab.append(rowsAt(10));
+    await run();
+    for (const k of [1, 2]) await lab.pushRows([{ k, at: 20, v: k }]);
+    expect(await planned()).toEqual([]);
+    expect(await compact()).toMatchObject({ groups: 0, snapshotId: null });
+    await lab.pushRows([{ k: 3, at: 20, v: 3 }]);
+    expect(await planned()).toEqual([RUN]);
+    expect(await compact()).toMatchObject({ groups: 1, filesRemoved: 4, filesAdded: 1 });
+  });
+});

@@ -101,7 +101,11 @@ describe('one file', () => {
     await push(rowsAt(20, 100, [3]));
     expect(await files()).toEqual([before[0] + 1, 0]);
     const many = Array.from({ length: 16_385 }, (_, k) => k);
+    const snapshots = async () => (await lab.online()).metadata.snapshots.length;
+    const snapshotsBefore = await snapshots();
     expect(await push(rowsAt(30, 0, many))).toMatchObject({ rows: 16_385n, files: BUCKETS });
+    // Files of all buckets come at once.
+    expect(await snapshots()).toBe(snapshotsBefore + 1);
     expect(await push(rowsAt(40, 0, many.slice(1)))).toMatchObject({ rows: 16_384n, files: 1 });
     expect(await served([0, 3, 16_384])).toEqual([0, 3, 16_384]);
   });
