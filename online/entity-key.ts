@@ -206,9 +206,11 @@ export function keyValue(type: IcebergType, value: unknown): PrimitiveValue | un
     case 'timestamptz':
       if (value instanceof Date) return BigInt(value.getTime()) * MICROS_PER_MILLI;
       return typeof value === 'bigint' ? fromInteger(value, 64) : fromTemporalText(type, value);
-    case 'decimal':
-      if (typeof value === 'bigint') return fromUnscaled(value, type.precision);
-      return fromJson(type, typeof value === 'number' ? String(value) : value);
+    case 'decimal': {
+      const unscaled =
+        typeof value === 'bigint' ? value : fromJson(type, typeof value === 'number' ? String(value) : value);
+      return typeof unscaled === 'bigint' ? fromUnscaled(unscaled, type.precision) : undefined;
+    }
     case 'binary':
     case 'fixed':
       return value instanceof Uint8Array ? value : fromJson(type, value);

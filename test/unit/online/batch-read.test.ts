@@ -111,6 +111,17 @@ describe('a view that is not online', () => {
     [{ kind: 'boolean' }, 'true', true],
     [{ kind: 'time' }, `TIME '01:02:03'`, '01:02:03'],
   ];
+  it('is not asked for decimals of more digits than their precision: the key is named', async () => {
+    const type: NestedField['type'] = { kind: 'decimal', precision: 9, scale: 2 };
+    const fields = SOURCE_SCHEMA.fields.map((field) => (field.name === 'k' ? { ...field, type } : field));
+    await lab.createSource({ ...SOURCE_SCHEMA, fields });
+    await lab.appendSelect(`SELECT 1.5::DECIMAL(9, 2), make_timestamptz(0), NULL::TIMESTAMPTZ, 5.0::DOUBLE`);
+    await expect(read({ entities: [{ k: '12345678.90' }] })).rejects.toMatchObject({
+      code: 'TYPE_MISMATCH',
+      message: "The value '12345678.90' of the join key 'k' is not of type decimal(9, 2).",
+    });
+  });
+
   it.each(types)('is found by keys of type %j', async (type, sql, value) => {
     const fields = SOURCE_SCHEMA.fields.map((field) => (field.name === 'k' ? { ...field, type } : field));
     await lab.createSource({ ...SOURCE_SCHEMA, fields });

@@ -236,6 +236,30 @@ describe('keys', () => {
     expect(source?.name).toBe(bucketed);
   });
 
+  it('that are decimals have no more digits than their precision, or the read fails and names the key', async () => {
+    const decimal: NestedField['type'] = { kind: 'decimal', precision: 9, scale: 2 };
+    const fields = SOURCE_SCHEMA.fields.map((field) => (field.name === 'k' ? { ...field, type: decimal } : field));
+    await lab.createSource({ ...SOURCE_SCHEMA, fields });
+    await lab.appendSelect(`SELECT 9999999.99::DECIMAL(9, 2), make_timestamptz(0), NULL::TIMESTAMPTZ, 5.0::DOUBLE`);
+    await materializeDirect(lab.deps, { view: 'readings' });
+    for (const cacheBytes of [0, 2 ** 20]) {
+      reader = new OnlineReader({ ...lab.deps, cacheBytes });
+      const { rows } = await read({ entities: [{ k: '9999999.99' }, { k: '-9999999.99' }, { k: 999_999_999n }] });
+      expect(rows.map(([value]) => value?.value)).toEqual([5, null, 5]);
+      for (const [k, text] of [
+        ['12345678.90', "'12345678.90'"],
+        ['-10000000', "'-10000000'"],
+        [12_345_678.9, '12345678.9'],
+        [1_234_567_890n, '1234567890'],
+      ] as const)
+        await expect(read({ entities: [{ k: '1.00' }, { k }] })).rejects.toMatchObject({
+          code: 'TYPE_MISMATCH',
+          message: `The value ${text} of the join key 'k' is not of type decimal(9, 2).`,
+        });
+      await reader.close();
+    }
+  });
+
   it('of several columns are their typed tuple', async () => {
     const [, ...rest] = SOURCE_SCHEMA.fields;
     const key = (id: number, name: string): NestedField => ({ id, name, required: false, type: { kind: 'string' } });
