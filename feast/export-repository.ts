@@ -1,4 +1,5 @@
 /** A repository that Feast opens as it is: `registry.db` and `feature_store.yaml`. */
+import { randomUUID } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
@@ -49,11 +50,11 @@ export async function writeFeastRepository(
   return files;
 }
 
-/** Who reads the file finds the old content or the new one. */
+/** Who reads the file finds the old content or the new one, however many write it: containers on one volume may have the same process ids. */
 export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-  const written = `${path}.${process.pid}.tmp`;
+  const written = `${path}.${randomUUID()}.tmp`;
   try {
-    await writeFile(written, content);
+    await writeFile(written, content, { flag: 'wx' });
     await rename(written, path);
   } catch (error) {
     await rm(written, { force: true });
