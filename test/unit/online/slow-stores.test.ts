@@ -99,13 +99,15 @@ it('reads of one snapshot after the other do not keep what is prepared from bein
 it('snapshots that others overtake before their rows are decoded are not kept', async () => {
   await commit(10, 10);
   expect((await read())[0]).toBe(10);
+  // Tests before this one may have left some.
+  const kept = queryObjects(DecodedTable, { format: 'count' });
   gate.close();
   for (let at = 11; at < 20; at += 1) {
     await commit(at, at);
     await look();
   }
   // The served one, the one whose rows are being decoded, the newest, and one that the last look has just passed.
-  expect(queryObjects(DecodedTable, { format: 'count' })).toBeLessThanOrEqual(4);
+  expect(queryObjects(DecodedTable, { format: 'count' }) - kept).toBeLessThanOrEqual(3);
   gate.open();
   expect((await read({ maxStalenessMs: 0 }))[0]).toBe(19);
 });
