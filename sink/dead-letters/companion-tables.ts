@@ -39,8 +39,8 @@ export class CompanionTables {
   readonly #leases = new Map<string, { readonly table: Table; readonly endsMs: bigint }>();
   readonly #leaseId: string;
   readonly #abandonsLost: boolean;
-  /** The batch of which nothing is left to do. */
-  #finished: string | undefined;
+  /** The batch of which nothing is left to do, and its snapshot: after a rollback it is committed again, in another one. */
+  #finished: { readonly batchId: string; readonly snapshotId: bigint | undefined } | undefined;
 
   /**
    * @param authority its claim's owner is what the names of staged files begin with
@@ -64,7 +64,9 @@ export class CompanionTables {
    */
   async finish(pending: readonly PendingWork[]): Promise<void> {
     const batchId = pending[0]?.batchId;
-    if (batchId === undefined || batchId === this.#finished) return;
+    const snapshotId = this.#authority.lastSnapshotId;
+    const finished = this.#finished;
+    if (batchId === undefined || (batchId === finished?.batchId && snapshotId === finished.snapshotId)) return;
     for (const work of pending) {
       try {
         await this.#do(work);
@@ -72,7 +74,7 @@ export class CompanionTables {
         if (!this.#abandonsLost || !isMoraineError(error, 'SINK_TABLE_LOST', 'FILE_NOT_FOUND')) throw error;
       }
     }
-    this.#finished = batchId;
+    this.#finished = { batchId, snapshotId };
   }
 
   /** Stages dead letters of a batch of the sink's table. */
@@ -180,6 +182,10 @@ export class CompanionTables {
 
   async #append(work: TableWork): Promise<void> {
     for (;;) {
+      const known = this.#coordinators.get(work.tableUuid);
+      // What this process has done there may have been rolled back since, and the table is not loaded anew for its own work.
+      if (known !== undefined && this.#isOwn(work) && (await this.#isDone(known.table, work)))
+        this.#coordinators.delete(work.tableUuid);
       // A claim would be one more snapshot; without one nobody may conclude that it is missing.
       if (!this.#coordinators.has(work.tableUuid) && (await this.#isDone(await this.#load(work), work))) return;
       try {

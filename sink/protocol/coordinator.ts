@@ -168,10 +168,15 @@ export class Coordinator {
     return this.#state.pending;
   }
 
+  /** The snapshot that has the last batch. */
+  get lastSnapshotId(): bigint | undefined {
+    return this.#state.lastBatch?.snapshotId;
+  }
+
   /** Sequence number of the snapshot that has the last batch; null: there is none, or it is not known any more. */
   get lastSequenceNumber(): bigint | null {
     const { metadata } = this.#table;
-    const snapshotId = this.#state.lastBatch?.snapshotId;
+    const snapshotId = this.lastSnapshotId;
     if (snapshotId === undefined) return null;
     const anchor = requireAnchors(this.#table, this.sink).find((each) => each.snapshotId === snapshotId);
     return anchor?.sequenceNumber ?? findSnapshot(metadata, snapshotId)?.sequenceNumber ?? null;

@@ -311,6 +311,40 @@ test('dead letters that were rolled back with their batch come back with it, in 
   expect([before.length, after.length, after.filter((path) => before.includes(path))]).toEqual([1, 1, []]);
 });
 
+test.each([
+  ['of the last batch', []],
+  ['of a batch before others', [-3, -4]],
+])('dead letters %s that were rolled back with it come back with it in the same process', async (_, more) => {
+  const world = await SinkWorld.open(engine);
+  const sink = await world.sink({ deadLetters: DEAD });
+  const claim = (await world.load()).metadata.currentSnapshotId ?? 0n;
+  await sink.writer(0).writeBatch(...listed('p', 0, 1, -2));
+  const state = await sink.snapshot();
+  await sink.commit(state);
+  for (const [index, id] of more.entries()) {
+    await sink.writer(0).writeBatch(...listed('p', 2 + index, id));
+    await sink.flush();
+  }
+  const before = await rollBackLetters(world);
+  await world.rollBack(claim);
+  // Of a record without a position nobody can say that it was committed: the sink meets the rollback with it.
+  await sink.writer(0).writeBatch(records(9));
+  await sink.flush();
+  expect([await world.ids(), await raws(world)]).toEqual([[9], []]);
+  for (let again = 0; again < 2; again += 1) {
+    await sink.commit(state);
+    expect([await world.ids(), await raws(world)]).toEqual([[1, 9], ['-2']]);
+  }
+  const after = await world.paths(await loadTable(world.fixture.catalog, world.fixture.io, DEAD));
+  expect([after.length, after.filter((path) => before.includes(path))]).toEqual([1, []]);
+  await sink.writer(0).writeBatch(...listed('q', 0, 3, -5));
+  await sink.close();
+  expect([await world.ids(), await raws(world)]).toEqual([
+    [1, 3, 9],
+    ['-2', '-5'],
+  ]);
+});
+
 test('dead letters of the last batch that were rolled back come back when the sink is opened', async () => {
   const world = await SinkWorld.open(engine);
   const first = await world.sink({ deadLetters: DEAD });
