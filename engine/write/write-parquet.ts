@@ -1,4 +1,4 @@
-/** Writing rows as data files: Parquet with Iceberg field ids, at most one file for each partition. */
+/** Writing rows as data files: Parquet with Iceberg field ids, one file for each partition, or several of a size. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -36,6 +36,7 @@ import { parseSqlText } from '../sql/sql-value.js';
 import { readMetrics, textMap } from './parquet-statistics.js';
 import { type PartitionColumn, partitionColumns } from './partition-column.js';
 import { inPartitionGroups, mostPartitions, PARTITIONS_AT_ONCE } from './partition-groups.js';
+import { partsOf, splitFile } from './split-file.js';
 
 /** Rows to write, and where. */
 export interface ParquetWrite {
@@ -61,7 +62,7 @@ export interface ParquetWrite {
    * room for them. Collected rows may have any number of partitions: memory and open files do not grow with it.
    */
   readonly collected?: 'first' | 'already';
-  /** Unpartitioned, unsorted rows are split into files of about this many bytes; by default they become one file. */
+  /** Unsorted rows are split into files of about this many bytes; by default those of a partition become one file. */
   readonly targetFileBytes?: number;
   /** Whether no rows make a file without rows (a result file) instead of none (a table). */
   readonly keepEmpty?: boolean;
@@ -99,7 +100,7 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
         .map((row) => readResult(row, plan))
         .filter((file) => file.rows > 0n || write.keepEmpty === true);
       if (plan.isSorted) await restoreOrder(connection, write, plan, files);
-      for (const file of files) written.push(file);
+      for (const file of files) written.push(...(await splitBySize(connection, write, plan, file)));
     }
     return copies[0] === undefined ? [] : await publish(connection, write, copies[0].plan, written);
   } catch (error) {
@@ -322,21 +323,36 @@ interface WrittenFile {
   path: string;
   statistics: DuckDBValue;
   readonly rows: bigint;
+  readonly bytes: bigint;
   readonly keys: readonly (string | null)[];
 }
 
 /** `RETURN_STATS` gives path, rows, bytes, footer bytes, column statistics, partition keys. */
 function readResult(row: readonly DuckDBValue[], plan: WritePlan): WrittenFile {
   if (plan.onlyFile !== undefined) {
-    return { path: plan.onlyFile, rows: row[0] as bigint, statistics: null, keys: [] };
+    return { path: plan.onlyFile, rows: row[0] as bigint, bytes: 0n, statistics: null, keys: [] };
   }
   const keys = textMap(row[5] ?? null);
   return {
     path: String(row[0]),
     rows: row[1] as bigint,
+    bytes: row[2] as bigint,
     statistics: row[4] ?? null,
     keys: plan.columns.map((_, index) => [...keys.values()][index] ?? null),
   };
+}
+
+async function splitBySize(
+  connection: Connection,
+  { schema, targetFileBytes }: ParquetWrite,
+  { isSorted, fileOptions: options }: WritePlan,
+  file: WrittenFile,
+): Promise<readonly WrittenFile[]> {
+  const parts = targetFileBytes === undefined || isSorted ? 1 : partsOf(file, targetFileBytes);
+  if (parts === 1) return [file];
+  const columns = [...fileColumnNames(schema).values()];
+  const split = await splitFile(connection, file, parts, columns, options);
+  return split.map((part) => ({ ...part, keys: file.keys }));
 }
 
 async function restoreOrder(

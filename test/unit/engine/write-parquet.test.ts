@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -393,6 +393,61 @@ describe('partitions', () => {
     });
     expect(files.length).toBeGreaterThan(1);
     expect(files.reduce((sum, file) => sum + file.recordCount, 0n)).toBe(1_000_000n);
+  });
+
+  it.each([
+    ['as they come', 'bucket[2]', {}],
+    ['collected first', 'identity', { collected: 'first' }],
+    ['in groups of partitions', 'bucket[100]', { collected: 'first' }],
+  ] as const)('splits large partitions at the target size, rows %s', async (_, transform, options) => {
+    const struct = { kind: 'struct', fields: [field(9, 'x', { kind: 'double' })] } as const;
+    const schema = schemaOf(
+      field(1, 'k', { kind: 'long' }),
+      // Names that the statements use themselves.
+      field(2, 'place', { kind: 'string' }, true),
+      field(3, 'part', { kind: 'uuid' }),
+      field(4, 'd', { kind: 'decimal', precision: 20, scale: 3 }),
+      field(5, 't', { kind: 'time' }),
+      field(6, 'at', { kind: 'timestamptz' }),
+      field(7, 'ns', { kind: 'timestamp_ns' }),
+      field(8, 's', struct),
+      field(10, 'n', { kind: 'long' }),
+    );
+    // Of the key 0 are 40,000 rows, of each other one and of null a few; the text does not compress.
+    const source = `SELECT CASE WHEN i % 5 < 4 THEN 0 WHEN i % 10000 = 4 THEN NULL ELSE i % 100 END::BIGINT AS k, sha256(i::VARCHAR) AS place,
+      md5(i::VARCHAR)::UUID AS part, (i / 7)::DECIMAL(20, 3) AS d, TIME '01:02:03.456789' AS t, to_timestamp(i) AS "at", make_timestamp_ns(i * 1001) AS ns,
+      {'x': CASE WHEN i % 3 = 0 THEN NULL ELSE -0.5 * i END::DOUBLE} AS s, CASE WHEN i % 4 = 0 THEN NULL ELSE i END AS n FROM range(50000) r(i)`;
+    const target = 500_000;
+    const { files, folder, rows } = await write(source, schema, specOf([1, transform]), {
+      targetFileBytes: target,
+      ...options,
+    });
+    expect((await readdir(folder)).sort()).toEqual(files.map(({ filePath }) => basename(filePath)).sort());
+    const partitionOf = (file: DataFile): string => String(file.partition[0]);
+    const alike = (file: DataFile): DataFile[] => files.filter((other) => partitionOf(other) === partitionOf(file));
+    const several = files.filter((file) => alike(file).length > 1);
+    expect(Math.max(...several.map((file) => alike(file).length))).toBeGreaterThan(3);
+    for (const { fileSizeInBytes } of several) expect(Number(fileSizeInBytes)).toBeLessThan(1.1 * target);
+    const path = ({ filePath }: DataFile): string =>
+      `read_parquet(${quoteLiteral(filePath)}, hive_partitioning = false)`;
+    const sums = (from: string): string =>
+      `SELECT count(*), sum(hash(k, place, part, d, t, "at"::VARCHAR, ns, s, n))::VARCHAR FROM ${from}`;
+    const all = files.map((file) => `FROM ${path(file)}`).join(' UNION ALL ');
+    expect(await rows(sums(`(${all})`))).toEqual(await rows(sums(`(${source})`)));
+    for (const file of files) {
+      expect(file.fileSizeInBytes).toBe(BigInt((await stat(file.filePath)).size));
+      const [found = []] = await rows(
+        `SELECT count(*), count(*) FILTER (n IS NULL), min(n), max(n), min(k), max(k) FROM ${path(file)}`,
+      );
+      const ends = [...bounds(schema, file, 10), ...bounds(schema, file, 1)].map((value) => value ?? null);
+      expect([file.recordCount, file.nullValueCounts?.get(10), ...ends]).toEqual(found);
+      const keys = await rows(`SELECT DISTINCT k FROM ${path(file)}`);
+      const { type } = field(1, 'k', { kind: 'long' });
+      const tuples = keys.map(([k]) =>
+        k === null ? null : applyTransform(parseTransform(transform), type as PrimitiveType, k as bigint),
+      );
+      expect(new Set(tuples)).toEqual(new Set(file.partition));
+    }
   });
 
   it('makes one sorted file for each of 256 buckets at 5 M rows', async () => {

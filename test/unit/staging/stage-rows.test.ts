@@ -15,10 +15,11 @@ const IDENTIFIER = { namespace: ['demo'], name: 't' };
 /** A table `id: long, v: string` with these properties and changes. */
 async function tableWith(
   properties: Readonly<Record<string, string>>,
+  partitioning?: string,
   ...updates: readonly TableUpdate[]
 ): Promise<{ readonly world: TableWorld; readonly table: Table }> {
   const world = await openTableWorld();
-  await world.create('t', schemaOf({ id: 'long', v: 'string' }));
+  await world.create('t', schemaOf({ id: 'long', v: 'string' }), partitioning);
   const set = new Map(Object.entries(properties));
   await world.catalog.commitTable(IDENTIFIER, {
     requirements: [],
@@ -63,16 +64,32 @@ test('files have the codec, and about the row groups, that the table asks for', 
   expect(await rowGroups(plain, (await stage(plain, rows(10)))[0])).toEqual([[0n, 'ZSTD', 10]]);
 });
 
-test('files are cut at about the size that the table asks for', async () => {
-  const lab = await tableWith({
-    'write.target-file-size-bytes': '1000000',
-    'write.parquet.row-group-size-bytes': '400000',
-  });
-  const files = await stage(lab, rows(100_000));
+test.each([
+  ['of small row groups', undefined, { 'write.parquet.row-group-size-bytes': '200000' }],
+  ['of one row group', undefined, {}],
+  ['in a partition', 'truncate[1000000](id)', {}],
+])('files %s are cut at about the size that the table asks for', async (_, partitioning, properties) => {
+  const lab = await tableWith({ 'write.target-file-size-bytes': '500000', ...properties }, partitioning);
+  const files = await stage(lab, rows(50_000));
   expect(files.length).toBeGreaterThan(2);
-  expect(files.reduce((sum, { recordCount }) => sum + recordCount, 0n)).toBe(100_000n);
-  for (const { fileSizeInBytes } of files) expect(fileSizeInBytes).toBeLessThan(3_000_000n);
+  expect(files.reduce((sum, { recordCount }) => sum + recordCount, 0n)).toBe(50_000n);
+  for (const { fileSizeInBytes } of files) expect(fileSizeInBytes).toBeLessThan(750_000n);
+  await commitAppend(lab.table, { files });
+  const ids = await idsOf(lab);
+  expect(ids.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 50_000 }, (__, index) => index + 1));
 });
+
+/** Ids of a table's rows. */
+async function idsOf({ world }: Awaited<ReturnType<typeof tableWith>>): Promise<readonly unknown[]> {
+  const table = await world.load('t');
+  const { schema, snapshot } = selectSnapshot(table.metadata);
+  const plan = await planFiles(table, { schema, snapshot });
+  const found = await world.engine.withConnection(async (connection) => {
+    const opened = await openFiles(connection, table, plan.files.map(fileToOpen));
+    return connection.rows(`SELECT id FROM ${await readableScanSql(connection, { schema, ...opened })}`);
+  });
+  return found.flat();
+}
 
 test('rows lie in the order of the table, and their file says so, where the engine writes that order', async () => {
   const order = (nullOrder: 'nulls-first' | 'nulls-last'): readonly TableUpdate[] => [
@@ -85,21 +102,14 @@ test('rows lie in the order of the table, and their file says so, where the engi
     },
     { action: 'set-default-sort-order', sortOrderId: 1 },
   ];
-  const idsOf = async (nulls: 'nulls-first' | 'nulls-last') => {
-    const lab = await tableWith({}, ...order(nulls));
+  const staged = async (nulls: 'nulls-first' | 'nulls-last') => {
+    const lab = await tableWith({}, undefined, ...order(nulls));
     const files = await stage(lab, rows(5));
     await commitAppend(lab.table, { files });
-    const table = await lab.world.load('t');
-    const { schema, snapshot } = selectSnapshot(table.metadata);
-    const plan = await planFiles(table, { schema, snapshot });
-    const ids = await lab.world.engine.withConnection(async (connection) => {
-      const opened = await openFiles(connection, table, plan.files.map(fileToOpen));
-      return connection.rows(`SELECT id FROM ${await readableScanSql(connection, { schema, ...opened })}`);
-    });
-    return [files.map(({ sortOrderId }) => sortOrderId), ids.flat()];
+    return [files.map(({ sortOrderId }) => sortOrderId), await idsOf(lab)];
   };
-  expect(await idsOf('nulls-last')).toEqual([[1], [1n, 2n, 3n, 4n, 5n]]);
-  expect(await idsOf('nulls-first')).toEqual([[undefined], [5n, 4n, 3n, 2n, 1n]]);
+  expect(await staged('nulls-last')).toEqual([[1], [1n, 2n, 3n, 4n, 5n]]);
+  expect(await staged('nulls-first')).toEqual([[undefined], [5n, 4n, 3n, 2n, 1n]]);
   expect(UNSORTED.orderId).toBe(0);
 });
 
