@@ -94,12 +94,18 @@ function widerType(type: IcebergType, number: string): IcebergType | null {
     return value >= -LONGEST && value < LONGEST ? { kind: 'long' } : null;
   }
   if (type.kind === 'float') return { kind: 'double' };
-  const digits = type.kind === 'decimal' ? /^-?0*(\d*)(?:\.(\d*?)0*)?$/.exec(number) : null;
+  const digits = type.kind === 'decimal' ? /^-?0*(\d*)(?:\.(\d*?)0*)?$/.exec(withoutExponent(number)) : null;
   if (type.kind !== 'decimal' || digits === null) return null;
   const [, whole = '', fraction = ''] = digits;
-  const precision = Math.max(type.precision, whole.length + type.scale);
+  const precision = whole.length + type.scale;
+  // A fraction behind so many digits that a double lacks it: a longer type has the number no more than this one.
+  if (precision <= type.precision) return type;
   return fraction.length <= type.scale && precision <= MAX_PRECISION ? { ...type, precision } : null;
 }
+
+/** The digits of a number of 1e21 and more with a fraction, which is known as a double: these are whole numbers, and their texts have exponents. */
+const withoutExponent = (number: string): string =>
+  /e\+/.test(number) && Number.isFinite(Number(number)) ? BigInt(Number(number)).toString() : number;
 
 /** The text of a number. */
 function numberOf(value: JsonValue | undefined): string | undefined {

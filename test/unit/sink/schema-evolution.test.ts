@@ -133,6 +133,30 @@ describe('a sink that may change the schema', () => {
     await sink.close();
   });
 
+  test('a decimal becomes longer for a number whose double is printed with an exponent', async () => {
+    const lab = await world({ 'id!': 'int', price: 'decimal(5,2)' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const records = json(
+      '{"id": 1, "price": 1234567890123456789012.5}',
+      '{"id": 2, "price": -98765432109876543210987.25}',
+      // More digits behind the point than the column has, and more digits than any decimal has.
+      '{"id": 3, "price": 123456789012345678901234.125}',
+      '{"id": 4, "price": 1234567890123456789012345678901234567.5}',
+      '{"id": 5, "price": 1.5e21}',
+      '{"id": 6, "price": 12345678901234567.125}',
+    );
+    await sink.writer(0).writeBatch(records());
+    const { rows, rejected } = await sink.flush();
+    expect(await columnsOf(lab)).toEqual(['id! int', 'price decimal(25, 2)']);
+    expect([rows, rejected.map(({ reason }) => reason)]).toEqual([3n, Array(3).fill('OUT_OF_RANGE')]);
+    expect(await lab.rowsOf(identifier, 'id, price::VARCHAR')).toEqual([
+      [1, '1234567890123456789012.50'],
+      [2, '-98765432109876543210987.25'],
+      [5, '1500000000000000000000.00'],
+    ]);
+    await sink.close();
+  });
+
   test('adds columns, widens types and takes nulls where records ask for it, before their batch', async () => {
     const lab = await world({ 'id!': 'int', 'device!': 'string', price: 'decimal(5,2)', f: 'float' });
     const sink = await lab.sink({ evolveSchema: true });
