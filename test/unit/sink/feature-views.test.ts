@@ -195,6 +195,14 @@ test('views that the sink cannot serve are refused before the table is claimed',
     'INVALID_ARGUMENT',
     expect.stringContaining("Feature view 'other' reads shop.other, and the sink writes shop.mine"),
   ]);
+  const created = { table: 'shop.mine', timestampField: 'at', createdTimestampField: 'at' };
+  const view = { online: true, entities: ['thing'], source: created, features: ['n'] };
+  await moraine.apply({ featureViews: [{ ...view, name: 'mine_created' }] });
+  const upsert = { key: ['k'], order: 'at' };
+  expect(await refusal({ materialize: ['mine_created'], upsert })).toEqual([
+    'INVALID_ARGUMENT',
+    expect.stringContaining('the key is k, the order is at and the view has no created timestamp field'),
+  ]);
   for (const upsert of [
     { key: ['k', 'n'], order: 'at' },
     { key: ['k'], order: 'n' },

@@ -7,7 +7,7 @@ import { MoraineError } from '../../../errors/index.js';
 import type { SinkSnapshot } from '../../../sink/index.js';
 import { Coordinator } from '../../../sink/protocol/coordinator.js';
 import { rejectionCode } from '../../support/error-code.js';
-import { type CommitFault, openSinkEngine, records, SinkWorld, span } from '../../support/sink-world.js';
+import { type CommitFault, listed, openSinkEngine, records, SinkWorld, span } from '../../support/sink-world.js';
 
 let engine: Engine;
 let close: () => Promise<void>;
@@ -64,6 +64,54 @@ describe('a batch', () => {
     expect(commits).toEqual([5n, 2n]);
     await sink.close();
     expect(await world.ids()).toEqual(upTo(7));
+  });
+
+  test('is made by the number of records of all writers together', async () => {
+    const world = await SinkWorld.open(engine);
+    let told: (rows: bigint) => void = () => {};
+    const committed = new Promise<bigint>((resolve) => (told = resolve));
+    const sink = await world.sink({ batchSize: 5, numPartitions: 2, onCommit: ({ rows }) => told(rows) });
+    await sink.writer(0).writeBatch(...span('p', 0, 3));
+    await sink.writer(1).writeBatch(...span('q', 3, 5));
+    expect(await committed).toBe(5n);
+    expect(await world.ids()).toEqual(upTo(5));
+    await sink.close();
+    const { snapshots } = (await world.load()).metadata;
+    expect(snapshots.map(({ summary }) => summary.get('added-records'))).toEqual([undefined, '5']);
+  });
+
+  test('is counted, from its first record to its commit', async () => {
+    const world = await SinkWorld.open(engine);
+    const sink = await world.sink();
+    const idle = { bufferedRecords: 0, bufferedBytes: 0, pendingBatches: 0, committedRows: 0n, committedBatches: 0 };
+    const nothing = { ...idle, rejected: {}, lastCommitMs: null, lastCommitAtMs: null };
+    expect(sink.metrics()).toEqual(nothing);
+    await sink.writer(0).writeBatch(...listed('p', 0, 1, -2, -3));
+    const waiting = { ...nothing, bufferedRecords: 3, bufferedBytes: 30 };
+    expect(sink.metrics()).toEqual(waiting);
+    const seen: unknown[] = [];
+    world.faults.push(
+      () => Promise.reject(new MoraineError('STORAGE_UNAVAILABLE', 'down')),
+      (commit) => {
+        seen.push(sink.metrics());
+        return commit();
+      },
+    );
+    expect(await rejectionCode(sink.flush())).toBe('STORAGE_UNAVAILABLE');
+    const failed = { ...waiting, pendingBatches: 1 };
+    expect(sink.metrics()).toEqual(failed);
+    await sink.writer(0).writeBatch(...listed('p', 3, 4));
+    expect(sink.metrics()).toEqual({ ...failed, bufferedRecords: 4, bufferedBytes: 40 });
+    const [beganMs, began] = [Date.now(), performance.now()];
+    await sink.flush();
+    const { lastCommitMs, lastCommitAtMs, ...counted } = sink.metrics();
+    expect(seen).toEqual([{ ...failed, bufferedRecords: 4, bufferedBytes: 40, pendingBatches: 2 }]);
+    expect(counted).toEqual({ ...idle, committedRows: 2n, committedBatches: 2, rejected: { NEGATIVE: 2 } });
+    expect(lastCommitMs).toBeGreaterThan(0);
+    expect(lastCommitMs).toBeLessThanOrEqual(performance.now() - began);
+    expect(lastCommitAtMs).toBeGreaterThanOrEqual(beganMs);
+    expect(lastCommitAtMs).toBeLessThanOrEqual(Date.now());
+    await sink.close();
   });
 
   test('that is full while another is committed is committed after it, without waiting for more records', async () => {
@@ -596,6 +644,41 @@ describe('a checkpoint', () => {
     expect(await world.ids()).toEqual(upTo(5));
   });
 
+  test('whose batch has one range that is committed and another that is not stops with both positions', async () => {
+    const world = await SinkWorld.open(engine);
+    const first = await world.sink();
+    await first.writer(0).writeBatch(...listed('p', 0, 1, 2));
+    await first.writer(0).writeBatch(...listed('q', 0, 3));
+    const state = await first.snapshot();
+    // A host that reads one of both partitions again, without its checkpoint.
+    const second = await world.sink();
+    await second.writer(0).writeBatch(...listed('p', 0, 1, 2));
+    await second.close();
+    const third = await world.sink();
+    const error: unknown = await third.restore(state).catch((thrown: unknown) => thrown);
+    const details = { sink: 's', partition: 'p', from: '0', committed: '2' };
+    expect(error).toMatchObject({ code: 'SINK_POSITION_MISMATCH', details });
+    expect(await world.ids()).toEqual([1, 2]);
+  });
+
+  test('of an unknown version, or with unknown work, is refused', async () => {
+    const world = await SinkWorld.open(engine);
+    const state = await written(world);
+    const restored = async (change: (state: SinkSnapshot) => unknown) =>
+      (await world.sink()).restore(change(state) as SinkSnapshot);
+    await expect(restored((each) => ({ ...each, version: 2 }))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'The sink state has the unknown version 2.',
+    });
+    const pending = [{ kind: 'send' }];
+    const unknown = restored((each) => ({ ...each, batches: each.batches.map((batch) => ({ ...batch, pending })) }));
+    await expect(unknown).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'The sink state has work in other tables that is not understood.',
+    });
+    expect(await world.ids()).toEqual([]);
+  });
+
   test('of another sink or after a first record is refused', async () => {
     const world = await SinkWorld.open(engine);
     const state = await written(world);
@@ -612,6 +695,13 @@ test('a closed sink takes nothing', async () => {
   const sink = await world.sink();
   await sink.close();
   expect(await rejectionCode(sink.writer(0).writeBatch(...span('p', 0, 1)))).toBe('CLOSED');
+});
+
+test('a writer that a sink has not is named', async () => {
+  const world = await SinkWorld.open(engine);
+  const sink = await world.sink({ numPartitions: 2 });
+  expect(() => sink.writer(2)).toThrow('There is no writer 2: numPartitions is 2.');
+  await sink.close();
 });
 
 test('options out of their range are refused', async () => {

@@ -2,13 +2,13 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../engine/index.js';
-import { currentSchema, currentSnapshot } from '../../../iceberg/index.js';
+import { currentSchema, currentSnapshot, parseSchema } from '../../../iceberg/index.js';
 import type { SinkSnapshot } from '../../../sink/index.js';
 import { stageRows } from '../../../staging/index.js';
 import { commitOverwrite, planFiles } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { runs, timeLimit } from '../../support/property-runs.js';
-import { openSinkEngine } from '../../support/sink-world.js';
+import { openSinkEngine, SinkWorld } from '../../support/sink-world.js';
 import { append, json, openUpsert, type Row, rowsOf, upsertWorld } from '../../support/upsert-lab.js';
 
 let engine: Engine;
@@ -88,6 +88,39 @@ describe.each([2, 3] as const)('in a table of version %d', (version) => {
       ['d', 3, 5, 'd5'],
     ]);
   });
+});
+
+test('a record without a key is no row, and takes no other away', async () => {
+  const lab = await upsertWorld(engine);
+  await append(lab, ['a', 1, 1, 'a1']);
+  const sink = await openUpsert(lab);
+  await sink.writer(0).writeBatch(json([null as unknown as string, 1, 9, 'null'], ['b', 1, 2, 'b2']));
+  const { rows, superseded, rejected } = await sink.flush();
+  expect([rows, superseded, rejected.map(({ reason }) => reason)]).toEqual([1n, 0n, ['MISSING_REQUIRED']]);
+  await sink.close();
+  expect(await rowsOf(lab)).toEqual([
+    ['a', 1, 1, 'a1'],
+    ['b', 1, 2, 'b2'],
+  ]);
+});
+
+test('rows are not ordered by a column of several values: the table is not claimed', async () => {
+  const fields = [
+    { id: 1, name: 'k', required: true, type: 'string' },
+    {
+      id: 2,
+      name: 'at',
+      required: false,
+      type: { type: 'list', 'element-id': 3, element: 'long', 'element-required': true },
+    },
+  ];
+  const schema = parseSchema({ type: 'struct', 'schema-id': 0, fields });
+  const lab = await SinkWorld.open(engine, { schema, partitionSpec: { specId: 0, fields: [] } });
+  await expect(openUpsert(lab, { upsert: { key: ['k'], order: 'at' } })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: 'Rows cannot be ordered by the nested column "at".',
+  });
+  expect((await lab.load()).metadata.snapshots).toEqual([]);
 });
 
 test('a checkpoint of an upsert is compared with the table as it is when it is committed', async () => {
