@@ -237,3 +237,11 @@ test('Arrow data may be held to a schema, such as that of the table', async () =
     'Column 1 of the Arrow data is id: Int32; the schema has id: Int64 not null.',
   );
 });
+
+test('partitions without the columns of a table that is to be created name what is missing', async () => {
+  const { schema: _, ...config } = configOf(temporaryFolder());
+  await expect(openIcebergSink(config)).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: 'partitionBy is for a table that is created: give its schema, too.',
+  });
+});

@@ -25,8 +25,11 @@ const file = join(folder, 'a.ndjson');
 const other = join(folder, 'other');
 let moraine: Moraine;
 beforeAll(async () => {
-  const catalogs = { local: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } };
-  moraine = await createMoraine({ cwd: folder, config: { catalogs, engine: { threads: 1 } } });
+  const catalogs = {
+    local: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') },
+    second: { uri: join(folder, 'second.db'), warehouse: join(folder, 'second') },
+  };
+  moraine = await createMoraine({ cwd: folder, config: { catalog: 'local', catalogs, engine: { threads: 1 } } });
   const fields = [{ id: 1, name: 'id', required: true, type: 'long' }];
   await moraine.createTable('iot.t', { schema: parseSchema({ type: 'struct', 'schema-id': 0, fields }) });
   writeFileSync(file, '{"id":1}\n');
@@ -147,4 +150,27 @@ it('the types of results say it where the inputs are known', () => {
   expectTypeOf<DeliveryOf<readonly SinkInput[]>>().toEqualTypeOf<Delivery>();
   expectTypeOf<SinkFilesResult['delivery']>().toEqualTypeOf<Delivery>();
   expectTypeOf<SinkKafkaResult['delivery']>().toEqualTypeOf<'exactly-once'>();
+});
+
+it('a table is not made where its columns would not be those of a file, and dead letters are in the catalog of the table', async () => {
+  const refusal = async (...args: Parameters<Moraine['sinkFiles']>) => {
+    const { code, message } = await failureOf(moraine.sinkFiles(...args));
+    return [code, message];
+  };
+  const fields = { id: 'device.id' };
+  expect(await refusal('iot.made', [file], { create: true, fields })).toEqual([
+    'INVALID_ARGUMENT',
+    'A table is created with the fields of a file as its columns. Create it before, where fields are mapped to columns.',
+  ]);
+  expect(await refusal('iot.made', [stream('{"id":1}\n')], { create: true })).toEqual([
+    'INVALID_ARGUMENT',
+    'A table is created with the columns of a file, and none is given.',
+  ]);
+  expect((await moraine.tables('iot')).map(({ name }) => name)).not.toContain('iot.made');
+  const { snapshots } = (await moraine.project.loadTable('iot.t')).metadata;
+  expect(await refusal('iot.t', [file], { deadLetters: 'second/iot.dead' })).toEqual([
+    'INVALID_ARGUMENT',
+    "The dead-letter table second/iot.dead must be in the catalog of the sink's table.",
+  ]);
+  expect((await moraine.project.loadTable('iot.t')).metadata.snapshots.length).toBe(snapshots.length);
 });

@@ -1,5 +1,5 @@
 /** Dead letters that fit become rows, each once, whatever happens to replays on the way. */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deleteRows } from '../../../deletes/index.js';
@@ -9,7 +9,7 @@ import { bindExpression, currentSchema, currentSnapshot, parseExpression } from 
 import { placedSql } from '../../../sink/dead-letters/letter-places.js';
 import { type ReplayedBatch, type ReplayRequest, replayDeadLetters, type SinkRecords } from '../../../sink/index.js';
 import { loadTable } from '../../../tables/index.js';
-import { rejectionCode } from '../../support/error-code.js';
+import { failureOf, rejectionCode } from '../../support/error-code.js';
 import { type CommitFault, listed, openSinkEngine, SinkWorld } from '../../support/sink-world.js';
 import { IDENTIFIER } from '../../support/table-fixture.js';
 
@@ -249,4 +249,22 @@ test('dead letters that arrive while others are marked are kept', async () => {
   await sink.close();
   expect(await lab.ids()).toEqual([1, 2, 3, 4, ...ALL.slice(3)]);
   expect((await marked(lab)).filter((text) => !text.endsWith('replayed'))).toEqual(['-16']);
+});
+
+test('a list of replayed dead letters that somebody has overwritten stops the sink, and the rows stay once', async () => {
+  const lab = await world();
+  lab.otherFaults.push(() => Promise.reject(new MoraineError('STORAGE_UNAVAILABLE', 'down')));
+  expect(await rejectionCode(replay(lab))).toBe('STORAGE_UNAVAILABLE');
+  const { location } = (await loadTable(lab.fixture.catalog, lab.fixture.io, DEAD)).metadata;
+  const lists = readdirSync(location, { recursive: true })
+    .map((name) => join(location, String(name)))
+    .filter((name) => name.endsWith('.json') && readFileSync(name, 'utf8').includes('"replayed-at-ms"'));
+  expect(lists).toHaveLength(1);
+  for (const list of lists) writeFileSync(list, '{}');
+  const failure = await failureOf(replay(lab));
+  expect([failure.code, failure.message]).toEqual([
+    'METADATA_CORRUPT',
+    `${lists[0]} is no list of replayed dead letters.`,
+  ]);
+  expect(new Set(await lab.ids()).size).toBe((await lab.ids()).length);
 });

@@ -98,3 +98,19 @@ it('of a stream that ends within a record are refused', async () => {
   expect((await next())?.text).toBe(lines(0, 2));
   expect(await failureOf(next())).toMatchObject({ code: 'INPUT_UNREADABLE' });
 });
+
+it('without an end for more than 64 MiB stop the reading', async () => {
+  const piece = Buffer.alloc(1 << 20, 'x');
+  let given = 0;
+  async function* longLine(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(lines(0, 1));
+    for (; given < 80; given += 1) yield await Promise.resolve(piece);
+  }
+  const failure = await failureOf(reading(3, longLine()).rest());
+  expect([failure.code, failure.message]).toEqual([
+    'INPUT_UNREADABLE',
+    'the stream has a line of more than 64 MiB at byte 9.',
+  ]);
+  // It is not gathered any further.
+  expect(given).toBeLessThan(70);
+});
