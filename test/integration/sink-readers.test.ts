@@ -71,6 +71,13 @@ const rowOf = ({ device, at, n }: Reading): readonly (string | null)[] => [
   String(n),
 ];
 
+/** A floating-point number as {@link readAll} gives it. */
+function hex(value: number): string {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleBE(value);
+  return bytes.toString('hex');
+}
+
 const sorted = (rows: readonly (readonly (string | null)[])[]): readonly string[] =>
   rows.map((row) => JSON.stringify(row)).sort();
 
@@ -134,6 +141,44 @@ describeInterop('PyIceberg and DuckDB read the table of a sink', () => {
         expect
           .soft('error' in read ? read.error : sorted(read.rows), `${reader} ${names[index]}`)
           .toEqual(expected[index]);
+  });
+
+  test('that has changed its schema: columns that were added, wider ones, and one that may be null', async () => {
+    const world = await openTableWorld();
+    const table = { namespace: ['demo'], name: 'widened' };
+    const fields = [
+      { id: 1, name: 'id', required: true, type: 'int' },
+      { id: 2, name: 'device', required: true, type: 'string' },
+      { id: 3, name: 'price', required: false, type: 'decimal(5,2)' },
+      { id: 4, name: 'f', required: false, type: 'float' },
+    ];
+    await world.create('widened', parseSchema({ type: 'struct', 'schema-id': 0, fields }), 'truncate[1](device)');
+    const sink = await IcebergSink.open(world, { table, name: 's', evolveSchema: true });
+    const batches = [
+      [{ id: 1, device: 'a', price: 1.5, f: 0.5 }],
+      [
+        { id: 3_000_000_000, device: 'b', price: 1234567.25, f: 1e300 },
+        { id: 2, device: null, fw: '1.2', at: { lat: 1.5 } },
+      ],
+    ];
+    for (const batch of batches) {
+      await sink.writer(0).writeBatch(jsonObjects(batch));
+      await sink.flush();
+    }
+    await sink.close();
+    const { metadata, metadataLocation } = await world.load('widened');
+    expect(metadata.schemas).toHaveLength(2);
+    for (const reader of ['pyiceberg', 'duckdb'] as const) {
+      const [read] = await readAll(reader, [metadataLocation]);
+      const rows = read !== undefined && 'rows' in read ? read.rows : [[JSON.stringify(read)]];
+      expect.soft(sorted(rows.map((row) => row.slice(0, 5))), reader).toEqual(
+        sorted([
+          ['1', 'a', '150', hex(0.5), null],
+          ['3000000000', 'b', '123456725', hex(1e300), null],
+          ['2', null, null, null, '1.2'],
+        ]),
+      );
+    }
   });
 
   test('that is partitioned by columns whose ids are not their places, from records without the derived fields', async () => {
