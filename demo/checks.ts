@@ -2,9 +2,10 @@
 import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import type { OnlineResponse } from '../online/index.js';
 import type { Project } from '../project/index.js';
-import type { Expected, ExpectedRow } from './expected.js';
+import { BEFORE_STREAM, END_OF_TIME, type Expected, type ExpectedRow } from './expected.js';
 import type { Report } from './report.js';
 import { readOnline } from './steps.js';
+import type { Answer } from './streamed.js';
 import { HISTORY_VIEW, readHistory } from './upkeep.js';
 
 /** The data's last hour: the data is of 2001. */
@@ -69,6 +70,36 @@ export const newestOfAll = (expected: Expected): Promise<readonly ExpectedRow[]>
 export function checkServed(report: Report, served: readonly ExpectedRow[], wanted: readonly ExpectedRow[]): void {
   const expected = withinTtl(wanted, Number.POSITIVE_INFINITY);
   report.check(`values over HTTP for all ${wanted.length} airports`, served.map(rowText), expected);
+}
+
+/** The newest time of an answer. */
+const newestTime = (answer: Answer): string =>
+  answer.reduce((last, [, time]) => (typeof time === 'string' && time > last ? time : last), '');
+
+/**
+ * Answers from before, during and after the stream, whose flights come in the order of their times: each has all flights before its newest one, none is older than an answer
+ * before it, and the last has them all.
+ */
+export async function checkStreamed(report: Report, expected: Expected, answers: readonly Answer[]): Promise<void> {
+  const newest = answers.map(newestTime);
+  report.check('times of the answers, none of which goes back', newest, newest.toSorted());
+  const [before, after] = [answers[0] ?? [], answers.at(-1) ?? []];
+  const [first, last] = [await expected.lastFlights(BEFORE_STREAM), await expected.lastFlights(END_OF_TIME)];
+  report.check(`values of ${first.length} airports before the stream`, before.map(rowText), first.map(rowText));
+  report.check(`values of ${last.length} airports after it`, after.map(rowText), last.map(rowText));
+  const [seen, wanted]: [string[], string[]] = [[], []];
+  for (const time of new Set(newest)) {
+    const flights = await expected.lastFlights(time);
+    // Of the flights of the newest minute the next commit may have some.
+    const known = new Set(flights.flatMap(([airport, at], index) => (at === time ? [] : [`${index} ${airport}`])));
+    const texts = (rows: Answer): readonly string[] =>
+      rows.filter(([airport], index) => known.has(`${index} ${airport}`)).map(rowText);
+    for (const answer of answers.filter((_, index) => newest[index] === time)) {
+      seen.push(...texts(answer));
+      wanted.push(...texts(flights));
+    }
+  }
+  report.check(`values of ${answers.length} answers at ${new Set(newest).size} states of the stream`, seen, wanted);
 }
 
 /** The values of the backfilled view, whatever their age. */

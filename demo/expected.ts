@@ -17,6 +17,10 @@ export const HOURLY_SQL = (flights: string): string => `
 
 /** A day behind the data, on which the flights of its last whole day are flown again. */
 const NEXT_DAY = `TIMESTAMP '2001-07-02'`;
+/** The last second before it. */
+export const BEFORE_STREAM = '2001-07-01 23:59:59';
+/** Nothing is later. */
+export const END_OF_TIME = '9999-12-31';
 const LAST_DAY = `TIMESTAMP '2001-06-30'`;
 
 /** Sums over the flights of {@link NEXT_DAY}, by airport. */
@@ -95,6 +99,15 @@ export class Expected {
   /** For each airport that has flights on the next day: their sums. */
   async nextDaySums(): Promise<readonly ExpectedRow[]> {
     return this.rows(streamedSql(`(${this.#nextDay()})`));
+  }
+
+  /** For each airport: the last flight at or before `until`, those of the next day among them; of several at a time the one with the larger values. */
+  async lastFlights(until: string): Promise<readonly ExpectedRow[]> {
+    return this.rows(`
+      SELECT origin, date::TIMESTAMP, delay, distance
+      FROM (SELECT *, row_number() OVER (PARTITION BY origin ORDER BY date DESC, delay DESC, distance DESC) AS place
+            FROM (SELECT * FROM ${this.#flights} UNION ALL ${this.#nextDay()}) WHERE date <= TIMESTAMP '${until}')
+      WHERE place = 1 ORDER BY origin`);
   }
 
   #nextDay(): string {

@@ -50,6 +50,15 @@ featureViews:
       - { name: share_delayed, type: double }
       - { name: longest_delay, type: long }
 
+  - name: airport_last_flight
+    description: The flight that departed last.
+    entities: [airport]
+    source: { table: demo.flights, timestampField: date }
+    online: true
+    features:
+      - { name: delay, type: long }
+      - { name: distance, type: long }
+
 featureServices:
   - { name: departures, features: [airport_delay, airport_traffic] }
 `;
