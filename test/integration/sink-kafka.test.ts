@@ -379,17 +379,18 @@ it('a record that is no row stops the sink at its offset, or is left out and cou
 });
 
 it('lines of JSON tell the progress after commits, and records below others of their keys are counted', async () => {
-  const { start } = await world();
+  const { start, folder } = await world();
   await kafka.tool('create', 'keyed', 1);
-  const record = (id: number, device: string) => sendValue('keyed', JSON.stringify({ id, device }));
+  const record = (id: number, device: string, more: object = {}) =>
+    sendValue('keyed', JSON.stringify({ id, device, ...more }));
   await record(1, 'b');
   await record(1, 'a');
   await record(1, 'c');
-  const running = start('keyed', '--upsert', 'id', '--order', 'device', '--json');
+  const running = start('keyed', '--upsert', 'id', '--order', 'device', '--evolve', '--json');
   await running.until(1);
   // Below the row that the table has.
   await record(1, 'b');
-  await record(2, 'a');
+  await record(2, 'a', { fw: '1.2' });
   await running.until(2);
   running.kill('SIGTERM');
   const { code, stdout } = await running.ended;
@@ -402,6 +403,10 @@ it('lines of JSON tell the progress after commits, and records below others of t
   const progress = told.map((line) => (line as { readonly progress: SinkKafkaProgress }).progress);
   expect([...new Set(progress.map(({ committedRows }) => committedRows))]).toEqual([1, 2]);
   expect(progress.at(-1)).toMatchObject({ committedRows: 2, bufferedRecords: 0, pendingBatches: 0, lagRecords: 0 });
+  // The field became a column.
+  expect(jsonLines(await moraineOk(['table', 'scan', 'iot.uplinks', '--where', 'id = 2'], { cwd: folder }))).toEqual([
+    { id: 2, device: 'a', fw: '1.2' },
+  ]);
 });
 
 it('TLS and SASL are used as asked, and refusals say why without the password', async () => {

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
-import { moraine, moraineOk, startMoraine } from '../support/cli.js';
+import { jsonObjects, openIcebergSink } from '../../client/index.js';
+import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
 import { numberIn } from '../support/environment.js';
+import { rejectionCode } from '../support/error-code.js';
 import { lookAt } from '../support/table-look.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
@@ -288,4 +290,45 @@ it('standard input is written once it comes, and a table may be made of the firs
   expect(await ok(...created)).toContain('wrote 30 rows in 1 commit');
   expect(await ok(...created)).toContain('nothing new');
   expect(await ok('table', 'show', 'iot.fresh')).toContain('bucket[2](id)');
+});
+
+it('a run changes the schema of its table if it may, and refuses the same records if not', async () => {
+  const { folder, ok } = await project();
+  writeFileSync(join(folder, 'a.ndjson'), '{"id": 1}\n{"id": 2, "fw": "1.2"}\n');
+  const run = ['sink', 'run', 'iot.uplinks', 'a.ndjson'];
+  const refused = await moraine(run, { cwd: folder });
+  expect([refused.code, refused.stderr]).toEqual([
+    3,
+    expect.stringContaining('a.ndjson, byte 10: no column takes "fw"'),
+  ]);
+  expect(await ok(...run, '--evolve')).toContain('wrote 2 rows in 1 commit');
+  const rows = jsonLines(await ok('table', 'scan', 'iot.uplinks', '--columns', 'id,fw'));
+  expect(rows).toEqual([
+    { id: 1, fw: null },
+    { id: 2, fw: '1.2' },
+  ]);
+});
+
+it('a run goes on without dead letters whose table is gone, if they are given up', async () => {
+  const { folder, ok, ids } = await project();
+  const { sink, close } = await openIcebergSink({
+    ...{ catalogUri: join(folder, 'catalog.db'), warehousePath: join(folder, 'warehouse') },
+    ...{ tableName: 'iot.uplinks', sinkName: 'files', deadLetterTable: 'iot.dead' },
+  });
+  const given = { partition: 'p', from: 0n };
+  await sink.writer(0).writeBatch(jsonObjects([{ id: 0 }, { id: 'x' }], { ...given, badRecords: 'drop' }), {
+    ...given,
+    to: 2n,
+  });
+  const state = await sink.snapshot();
+  await ok('table', 'drop', 'iot.dead');
+  expect(await rejectionCode(sink.commit(state))).toBe('SINK_TABLE_LOST');
+  await close().catch(() => undefined);
+  writeFileSync(join(folder, 'a.ndjson'), `${lines(1, 3)}{"id": "y"}\n`);
+  const run = ['sink', 'run', 'iot.uplinks', 'a.ndjson', '--dead-letters', 'iot.dead'];
+  const lost = await moraine(run, { cwd: folder });
+  expect([lost.code === 0, lost.stderr]).toEqual([false, expect.stringContaining('SINK_TABLE_LOST')]);
+  expect(await ok(...run, '--abandon-lost')).toContain('wrote 2 rows in 1 commit');
+  expect(await ids()).toEqual(upTo(3));
+  expect(jsonLines(await ok('table', 'scan', 'iot.dead', '--columns', 'reason'))).toEqual([{ reason: 'WRONG_TYPE' }]);
 });

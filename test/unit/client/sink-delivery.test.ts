@@ -166,7 +166,7 @@ it('a table is not made where its columns would not be those of a file, and dead
     'INVALID_ARGUMENT',
     'A table is created with the columns of a file, and none is given.',
   ]);
-  expect((await moraine.tables('iot')).map(({ name }) => name)).not.toContain('iot.made');
+  expect((await moraine.tables()).filter(({ name }) => name.includes('made'))).toEqual([]);
   const { snapshots } = (await moraine.project.loadTable('iot.t')).metadata;
   expect(await refusal('iot.t', [file], { deadLetters: 'second/iot.dead' })).toEqual([
     'INVALID_ARGUMENT',
