@@ -22,7 +22,17 @@ test('an ingest is paused, resumed, changed and drained, and ends with every rec
   const { log, ok, run, ids, untilRows, startWorker, status, untilStep } = await project();
   await startWorker();
   writeFileSync(log, lines(0, 100));
-  const start = ['ingest', 'start', 'iot.uplinks', 'logs/log', '--batch-interval', '1', '--dead-letters', 'iot.dead'];
+  const start = [
+    'ingest',
+    'start',
+    'iot.uplinks',
+    'logs/log',
+    '--batch-interval',
+    '1',
+    '--dead-letters',
+    'iot.dead',
+    '--evolve',
+  ];
   expect(await ok(...start)).toContain(`Started ${ID}@`);
   const twice = await run(...start);
   expect(twice.stderr).toContain('is being written already');
@@ -46,11 +56,18 @@ test('an ingest is paused, resumed, changed and drained, and ends with every rec
 
   renameSync(log, `${log}.1`);
   appendFileSync(`${log}.1`, lines(250, 270));
-  writeFileSync(log, `${lines(270, 300)}{"id":`);
+  writeFileSync(log, `${lines(270, 299)}{"id":299,"fw":"1.2"}\n{"id":`);
   await ok('ingest', 'drain', ID);
   await untilStep('done');
   expect(await ids()).toEqual(upTo(300));
   expect(jsonLines(await ok('table', 'scan', 'iot.dead', '--columns', 'reason'))).toEqual([{ reason: 'WRONG_TYPE' }]);
+  const evolved = await ok('table', 'scan', 'iot.uplinks', '--columns', 'id,fw', '--where', 'id >= 298');
+  expect(jsonLines(evolved)).toEqual(
+    expect.arrayContaining([
+      { id: 298, fw: null },
+      { id: 299, fw: '1.2' },
+    ]),
+  );
   const { rows } = await status();
   expect(rows).toBe('300');
   const shown = JSON.parse(await ok('run', 'show', ID, '--json')) as { status: string };
