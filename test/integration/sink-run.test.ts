@@ -311,10 +311,11 @@ it('a run changes the schema of its table if it may, and refuses the same record
 
 it('a run goes on without dead letters whose table is gone, if they are given up', async () => {
   const { folder, ok, ids } = await project();
-  const { sink, close } = await openIcebergSink({
+  const opened = await openIcebergSink({
     ...{ catalogUri: join(folder, 'catalog.db'), warehousePath: join(folder, 'warehouse') },
     ...{ tableName: 'iot.uplinks', sinkName: 'files', deadLetterTable: 'iot.dead' },
   });
+  const { sink } = opened;
   const given = { partition: 'p', from: 0n };
   await sink.writer(0).writeBatch(jsonObjects([{ id: 0 }, { id: 'x' }], { ...given, badRecords: 'drop' }), {
     ...given,
@@ -323,7 +324,7 @@ it('a run goes on without dead letters whose table is gone, if they are given up
   const state = await sink.snapshot();
   await ok('table', 'drop', 'iot.dead');
   expect(await rejectionCode(sink.commit(state))).toBe('SINK_TABLE_LOST');
-  await close().catch(() => undefined);
+  await opened.close().catch(() => undefined);
   writeFileSync(join(folder, 'a.ndjson'), `${lines(1, 3)}{"id": "y"}\n`);
   const run = ['sink', 'run', 'iot.uplinks', 'a.ndjson', '--dead-letters', 'iot.dead'];
   const lost = await moraine(run, { cwd: folder });

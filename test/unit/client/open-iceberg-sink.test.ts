@@ -239,7 +239,8 @@ test('Arrow data may be held to a schema, such as that of the table', async () =
 });
 
 test('partitions without the columns of a table that is to be created name what is missing', async () => {
-  const { schema: _, ...config } = configOf(temporaryFolder());
+  const given = Object.entries(configOf(temporaryFolder())).filter(([name]) => name !== 'schema');
+  const config = Object.fromEntries(given) as unknown as IcebergSinkConfig;
   await expect(openIcebergSink(config)).rejects.toMatchObject({
     code: 'INVALID_ARGUMENT',
     message: 'partitionBy is for a table that is created: give its schema, too.',
