@@ -3,6 +3,7 @@ import type {
   DuckDBBlobValue,
   DuckDBDateValue,
   DuckDBDecimalValue,
+  DuckDBTimestampNanosecondsValue,
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   DuckDBTimeValue,
@@ -42,6 +43,7 @@ function objectReaders(): ReadonlyMap<unknown, ReadObject> {
   readers ??= new Map<unknown, ReadObject>([
     [api.DuckDBTimestampTZValue, (value: DuckDBTimestampTZValue) => value.micros],
     [api.DuckDBTimestampValue, (value: DuckDBTimestampValue) => value.micros],
+    [api.DuckDBTimestampNanosecondsValue, (value: DuckDBTimestampNanosecondsValue) => value.nanos],
     [api.DuckDBTimeValue, (value: DuckDBTimeValue) => value.micros],
     [api.DuckDBDateValue, (value: DuckDBDateValue) => value.days],
     [api.DuckDBDecimalValue, (value: DuckDBDecimalValue) => value.value],
@@ -94,6 +96,9 @@ export function duckDbValue(type: IcebergType, value: PlainValue): DuckDBValue {
       return new duckdb.api.DuckDBTimestampValue(value as bigint);
     case 'timestamptz':
       return new duckdb.api.DuckDBTimestampTZValue(value as bigint);
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
+      return new duckdb.api.DuckDBTimestampNanosecondsValue(value as bigint);
     case 'decimal':
       return new duckdb.api.DuckDBDecimalValue(value as bigint, type.precision, type.scale);
     case 'uuid':

@@ -3,8 +3,12 @@ import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps } from '../../project/index.js';
+import { commitAppend } from '../../tables/index.js';
 import { FeatureLab } from '../support/feature-lab.js';
 import { type LabService, startLabService } from '../support/lab-service.js';
+import { putFile } from '../support/put-file.js';
+import { describeInterop, python } from '../support/python.js';
+import { dataFile } from '../support/table-fixture.js';
 
 const LARGE = '9007199254740993';
 const EPOCH = '1970-01-01T00:00:00Z';
@@ -196,5 +200,75 @@ describe('a batch of predictions', () => {
       }),
     ]);
     await expect.poll(noFolders).toEqual([]);
+  });
+});
+
+describeInterop('types that online tables do not have', () => {
+  it('are answered in a batch as the page says: bytes in base64, nanoseconds as seconds, rounded down', async () => {
+    await lab.createTable('demo.fixed', { k: 'long', at: 'timestamptz', fixed: 'fixed[4]' });
+    const fixed = await lab.table('demo.fixed');
+    const filePath = `${fixed.metadata.location}/data/fixed.parquet`;
+    const fileSizeInBytes = await putFile(lab.io, filePath, (path) => python('fixed_column.py', path));
+    await commitAppend(fixed, { files: [dataFile([], { filePath, fileSizeInBytes, recordCount: 3n })] });
+    const nanos = {
+      plain: 'timestamp_ns',
+      zoned: 'timestamptz_ns',
+      moments: 'list<timestamptz_ns>',
+      clocks: 'list<time>',
+    };
+    await lab.createTable('demo.nanos', { k: 'long', at: 'timestamptz', ...nanos });
+    const [late, early] = [
+      "TIMESTAMP_NS '2001-02-03 04:05:06.999999999'",
+      "TIMESTAMP_NS '1969-12-31 23:59:59.999999999'",
+    ];
+    await lab.append(
+      'demo.nanos',
+      `SELECT 0::BIGINT AS k, to_timestamp(0) AS at, ${late} AS plain, ${early} AS zoned, [${late}, ${early}] AS moments, [TIME '10:00:00.5'] AS clocks`,
+    );
+    const view = (name: string, online: boolean) => ({
+      ...{ name, entities: ['k'], online },
+      source: { table: `demo.${name}`, timestampField: 'at' },
+      ...(name === 'nanos' ? { pushSource: 'nanos' } : {}),
+    });
+    const define = (online: boolean) =>
+      service.moraine.apply({
+        entities: [{ name: 'k', joinKeys: ['k'] }],
+        featureViews: [view('fixed', online), view('nanos', online)],
+      });
+    const refused = await define(true).catch((error: Error) => error.message);
+    expect(refused).toMatch(
+      /Column 'fixed' of demo\.fixed is of type fixed\[4\], which cannot be written to the online table/,
+    );
+    expect(refused).toMatch(/Column 'plain' .* timestamp_ns, which online tables \(format version 2\) do not have/);
+    expect(refused).toMatch(/Column 'zoned' .* timestamptz_ns, which online tables \(format version 2\) do not have/);
+    await define(false);
+    const ask = async (name: string, keys: readonly number[]): Promise<unknown> => {
+      const answer = await post(JSON.stringify({ feature_views: [name], entities: keys.map((k) => ({ k })) }));
+      const text = await answer.text();
+      expect(answer.status, text).toBe(200);
+      const { results } = JSON.parse(text) as { readonly results: readonly { readonly features: unknown }[] };
+      return results.map(({ features }) => features);
+    };
+    expect(await ask('fixed', [0, 1, 2])).toEqual([{ fixed: 'AAAAAA==' }, { fixed: '//4AAQ==' }, { fixed: null }]);
+    const df = {
+      ...{ k: [1], at: ['2001-02-03T04:05:06Z'], clocks: [['10:00:00']] },
+      ...{ plain: ['2001-02-03T04:05:06.999999999'], zoned: [-1], moments: [['1969-12-31T23:59:59.999999999Z', null]] },
+    };
+    const pushed = await service.post('/push', { push_source_name: 'nanos', df, to: 'offline' });
+    expect(pushed).toMatchObject({ status: 200, body: { tables: [{ table: 'demo.nanos' }] } });
+    expect(await ask('nanos', [0, 1])).toEqual([
+      { plain: 981_173_106, zoned: -1, moments: [981_173_106, -1], clocks: ['10:00:00.500000'] },
+      { plain: 981_173_106, zoned: -1, moments: [-1, null], clocks: ['10:00:00.000000'] },
+    ]);
+    // All digits are in the table.
+    const entities = { k: [1], event_timestamp: ['2026-03-02T00:00:00Z'] };
+    const stored = await service.post('/get-historical-features', { features: ['nanos'], entities });
+    expect(stored.body).toEqual([
+      {
+        ...{ k: 1, event_timestamp: '2026-03-02T00:00:00.000000Z', clocks: ['10:00:00.000000'] },
+        ...{ plain: '2001-02-03T04:05:06.999999999', zoned: '1969-12-31T23:59:59.000000000Z' },
+        moments: ['1969-12-31T23:59:59.999999999Z', null],
+      },
+    ]);
   });
 });
