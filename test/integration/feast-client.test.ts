@@ -49,15 +49,19 @@ const TYPES: Readonly<Record<string, readonly [type: string, sql: string, python
   million: ['double', '1e20', 'float', '1e+20'],
   zero: ['double', "'-0.0'", 'float', '-0.0'],
   infinite: ['double', "'-Infinity'", 'str', "'-Infinity'"],
+  endless: ['float', "'Infinity'", 'str', "'Infinity'"],
   text: ['string', `'Brötchen "1"\\'`, 'str', `'Brötchen "1"\\\\'`],
   bytes: ['binary', `'\\x00\\xFF'::BLOB`, 'str', "'AP8='"],
   moment: ['timestamptz', "'2001-02-03 04:05:06.75+05:45'", 'int', '981152406'],
   zoneless: ['timestamp', "'1969-12-31 23:59:58.5'", 'int', '-2'],
   ints: ['list<int>', '[1, -3]', 'list', '[1, -3]'],
   longs: ['list<long>', `[${LARGE}]`, 'list', `[${LARGE}]`],
+  singles: ['list<float>', '[0.1, 2]', 'list', '[0.10000000149011612, 2.0]'],
   doubles: ['list<double>', '[0.5, 2]', 'list', '[0.5, 2.0]'],
   flags: ['list<boolean>', '[true, false]', 'list', '[True, False]'],
   texts: ['list<string>', "['x', '']", 'list', "['x', '']"],
+  moments: ['list<timestamptz>', "['2001-02-03 04:05:06.75+05:45']", 'list', '[981152406]'],
+  zonelesses: ['list<timestamp>', "['2001-02-03 04:05:06', '1969-12-31 23:59:58']", 'list', '[981173106, -2]'],
   day: ['date', "'1969-12-30'", 'int', '-172800'],
   clock: ['time', "'23:59:59.000001'", 'str', "'23:59:59.000001'"],
   id: ['uuid', `'${UUID}'`, 'str', `'${UUID}'`],
@@ -66,15 +70,41 @@ const TYPES: Readonly<Record<string, readonly [type: string, sql: string, python
   price: ['decimal(20, 2)', "'123456789012345678.50'", 'str', "'123456789012345678.50'"],
   prices: ['list<decimal(9, 2)>', "['1.50']", 'list', "['1.50']"],
   pair: ['struct<a: long, b: string>', `{'a': ${LARGE}, 'b': 'x'}`, 'dict', `{'a': ${LARGE}, 'b': 'x'}`],
+  pairs: ['list<struct<a: long, b: string>>', `[{'a': ${LARGE}, 'b': 'x'}]`, 'list', `[{'a': ${LARGE}, 'b': 'x'}]`],
+  nested: [
+    'struct<a: list<long>, s: struct<b: double>>',
+    "{'a': [1], 's': {'b': 5}}",
+    'dict',
+    "{'a': [1], 's': {'b': 5.0}}",
+  ],
 };
 /** Further features, as in `TYPES`, of types that Feast cannot materialize. */
 const MAPS: typeof TYPES = {
   words: ['map<string, string>', "MAP {'a': 'x'}", 'dict', "{'a': 'x'}"],
   counts: ['map<string, long>', `MAP {'a': ${LARGE}}`, 'dict', `{'a': ${LARGE}}`],
+  several: ['map<string, list<double>>', "MAP {'a': [1, 0.5]}", 'dict', "{'a': [1.0, 0.5]}"],
 };
+/** Of types that Feast can neither materialize nor take from an application. */
 const LISTS: typeof TYPES = {
   maps: ['list<map<string, string>>', "[MAP {'a': 'x'}]", 'list', "[{'a': 'x'}]"],
   days: ['list<date>', "['1969-12-30']", 'list', '[-172800]'],
+  clocks: ['list<time>', "['10:00:00.5']", 'list', "['10:00:00.500000']"],
+};
+/** The same: keys that are no texts are the text of their JSON. */
+const KEYED: typeof TYPES = {
+  by_long: ['map<long, string>', `MAP {${LARGE}: 'x'}`, 'dict', `{'${LARGE}': 'x'}`],
+  by_double: ['map<double, string>', "MAP {1.0::DOUBLE: 'x'}", 'dict', "{'1.0': 'x'}"],
+  by_flag: ['map<boolean, long>', 'MAP {true: 1}', 'dict', "{'true': 1}"],
+  by_price: ['map<decimal(9, 2), long>', 'MAP {1.50: 1}', 'dict', "{'1.50': 1}"],
+  by_day: ['map<date, long>', "MAP {DATE '1969-12-30': 1}", 'dict', "{'-172800': 1}"],
+  by_moment: ['map<timestamptz, long>', "MAP {TIMESTAMPTZ '2001-02-03 04:05:06.75Z': 1}", 'dict', "{'981173106': 1}"],
+  by_clock: ['map<time, long>', "MAP {TIME '10:00:00.5': 1}", 'dict', "{'10:00:00.500000': 1}"],
+  by_id: ['map<uuid, long>', `MAP {'${UUID}'::UUID: 1}`, 'dict', `{'${UUID}': 1}`],
+  by_bytes: ['map<binary, long>', "MAP {'\\xFF\\x00'::BLOB: 1}", 'dict', "{'/wA=': 1}"],
+};
+/** Parts of a second before 1970, which Feast rounds down, but up in a list. */
+const EARLY: typeof TYPES = {
+  early: ['list<timestamp>', "['1969-12-31 23:59:58.5']", 'list', '[-2]'],
 };
 const TIMES = { event_ts: 'timestamptz', created: 'timestamptz' };
 
@@ -104,7 +134,7 @@ async function defineWorld(side: SideBySide): Promise<void> {
     { zone: 'string', ...TIMES, count: 'long' },
     `('a', ${at(-3)}, ${at(-3)}, 7), ('b', ${at(-3)}, ${at(-3)}, 8)`,
   );
-  for (const [name, features] of Object.entries({ MAPS, LISTS })) {
+  for (const [name, features] of Object.entries({ MAPS, LISTS, KEYED, EARLY })) {
     const columns = Object.entries(features).map(([column, [type]]) => [column, type] as const);
     const values = Object.values(features).map(([, value]) => value);
     await side.table(
@@ -127,7 +157,7 @@ async function defineWorld(side: SideBySide): Promise<void> {
       view('nulls', 'demo.nulls', ['driver_id']),
       view('trips', 'demo.trips', ['driver_id', 'zone'], { ttl: '2d', features: ['count'] }),
       view('zones', 'demo.zones', ['zone']),
-      ...['maps', 'lists'].map((name) => view(name, `demo.${name}`, ['driver_id'])),
+      ...['maps', 'lists', 'keyed', 'early'].map((name) => view(name, `demo.${name}`, ['driver_id'])),
     ],
     featureServices: [{ name: 'model', features: [{ view: 'trips', features: ['count'] }] }],
   });
@@ -180,7 +210,8 @@ describeInterop("Feast's client", () => {
     await defineWorld(side);
     const ofMaps = await side.materialize('maps', hours(0), hours(-90_000));
     const ofLists = await side.materialize('lists', hours(0), hours(-90_000));
-    const { ask, urls } = await servers(side, 'v', 'nulls', 'trips', 'zones');
+    const ofKeyed = await side.materialize('keyed', hours(0), hours(-90_000));
+    const { ask, urls } = await servers(side, 'v', 'nulls', 'trips', 'zones', 'early');
 
     // A number of JavaScript cannot hold this key: the Python program reads it from the text.
     const entities = [LARGE, '9007199254740992'].map((driver_id) => ({ driver_id }));
@@ -224,9 +255,10 @@ describeInterop("Feast's client", () => {
     const askAll = (view: string, features: typeof TYPES) =>
       ask({ features: Object.keys(features).map((name) => `${view}:${name}`), entities: one });
 
-    // Feast cannot materialize maps and lists of dates. Maps that an application writes into its store are answered alike.
+    // Feast cannot materialize maps and lists of dates and of times. Maps that an application writes into its store are answered alike.
     expect(ofMaps).toEqual({ feast: 'ArrowTypeError', moraine: 'done' });
     expect(ofLists).toEqual({ feast: 'TypeError', moraine: 'done' });
+    expect(ofKeyed).toEqual({ feast: 'ArrowInvalid', moraine: 'done' });
     await feast.ask('write', {
       view: 'maps',
       columns: {
@@ -240,7 +272,23 @@ describeInterop("Feast's client", () => {
     expect(maps.feast.columns).toEqual(maps.moraine.columns);
     const lists = await askAll('lists', LISTS);
     expect(lists.moraine.columns).toEqual(columnsOf(LISTS));
-    expect(lists.feast.columns['days']).toEqual([MISSING]);
+    const keyed = await askAll('keyed', KEYED);
+    expect(keyed.moraine.columns).toEqual(columnsOf(KEYED));
+    for (const name of Object.keys(LISTS)) expect(lists.feast.columns[name]).toEqual([MISSING]);
+    for (const name of Object.keys(KEYED)) expect(keyed.feast.columns[name]).toEqual([MISSING]);
+    const write = (name: string, literal: string): Promise<unknown> =>
+      feast.ask('write', {
+        view: 'keyed',
+        columns: {
+          driver_id: ['1'],
+          ...{ event_ts: [`'${hours(-5).replace('Z', '')}'`], created: [`'${hours(-5).replace('Z', '')}'`] },
+          ...Object.fromEntries(Object.keys(KEYED).map((other) => [other, [other === name ? literal : 'None']])),
+        },
+      });
+    await expect(write('by_long', "{1: 'x'}")).rejects.toThrow(/^ArrowTypeError: /);
+    const early = await askAll('early', EARLY);
+    expect(early.moraine.columns).toEqual(columnsOf(EARLY));
+    expect(early.feast.columns['early']).toEqual([['list', '[-1]', 'PRESENT']]);
 
     // Several views of several keys, an entity column that no view has, an entity twice; full names.
     const trips = [

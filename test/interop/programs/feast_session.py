@@ -9,6 +9,7 @@ import datetime
 import decimal
 import json
 import os
+import re
 import sys
 import uuid
 import warnings
@@ -28,7 +29,7 @@ from feast.infra.offline_stores.file_source import SavedDatasetFileStorage  # no
 from feast.infra.online_stores.sqlite import SqliteOnlineStoreConfig  # noqa: E402
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus  # noqa: E402
 from feast.types import (  # noqa: E402
-    Array, Bool, Bytes, Decimal, Float32, Float64, Int32, Int64, Map, String, Struct, UnixTimestamp, Uuid)
+    Array, Bool, Bytes, Decimal, Float32, Float64, Int32, Int64, Map, ScalarMap, String, Struct, UnixTimestamp, Uuid)
 
 STORES = {"duckdb": DuckDBOfflineStoreConfig, "dask": DaskOfflineStoreConfig}
 TYPES = {
@@ -69,10 +70,10 @@ def feast_type(kind):
     if kind.startswith("list<"):
         return Array(feast_type(kind[5:-1]))
     if kind.startswith("struct<"):
-        fields = (field.split(": ") for field in kind[7:-1].split(", "))
+        fields = (field.split(": ", 1) for field in re.split(r", (?=\w+: )(?![^<]*>)", kind[7:-1]))
         return Struct({name: feast_type(of) for name, of in fields})
     if kind.startswith("map<"):
-        return Map
+        return Map if kind.startswith("map<string,") else ScalarMap
     if kind.startswith("decimal("):
         return Decimal
     return TYPES.get(kind, String)
@@ -167,8 +168,14 @@ def write(columns, url=None, view=None, pushSource=None, cert=""):
 
 
 def shown(value):
+    return repr(ordered(value))
+
+
+def ordered(value):
     """The fields of a struct come in the order of a hash."""
-    return repr(dict(sorted(value.items())) if isinstance(value, dict) else value)
+    if isinstance(value, list):
+        return [ordered(item) for item in value]
+    return {name: ordered(item) for name, item in sorted(value.items())} if isinstance(value, dict) else value
 
 
 def remote(url, entities, features=(), service=None, fullFeatureNames=False, withVersions=False, cert=""):
