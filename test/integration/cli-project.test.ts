@@ -1,7 +1,7 @@
 /** The first steps of a newcomer after `moraine init`, in order, with no edit. */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -128,6 +128,20 @@ describe.sequential('a new project', () => {
     expect(answer.results[1]?.features.orders).toEqual({ value: null, status: 'NOT_FOUND', eventTimestamp: null });
     const late = await ok('online', 'get', 'customer_activity', '--entity', 'customer_id=3', '--at', '2027-01-01');
     expect(late).toMatch(/^customer_id=3 +orders +- +OUTSIDE_MAX_AGE /m);
+  });
+
+  it('is the one that --config names where a command runs in another folder', async () => {
+    const cwd = join(base, 'elsewhere');
+    mkdirSync(cwd);
+    const get = ['online', 'get', 'customer_activity', '--entity', 'customer_id=3', '--at', '2026-01-31'];
+    const here = await ok(...get);
+    for (const config of [join(project, 'moraine.yaml'), '../shop/moraine.yaml']) {
+      const there = (...args: string[]) => moraineOk([...args, '--config', config], { cwd });
+      // Its catalog, its tables and the files of its definitions.
+      expect(await there('apply')).toBe('Nothing to change: all 3 definitions are registered as they are.\n');
+      expect(await there(...get)).toBe(here);
+    }
+    expect(readdirSync(cwd)).toEqual([]);
   });
 
   it('makes a training set with one row per entity row, in order', async () => {

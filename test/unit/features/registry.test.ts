@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ApplyPlan, type Definitions, parseDefinitions, planApply } from '../../../features/index.js';
 import { codeOf, rejectionCode } from '../../support/error-code.js';
@@ -97,6 +98,30 @@ test('a change is shown field by field, and its history is kept', async () => {
     [1, false],
     [2, false],
   ]);
+});
+
+test('the time of the first version stays, until the name is deleted', async () => {
+  const registry = lab.registry();
+  const apply = async (ttl?: string): Promise<readonly [from: bigint, to: bigint]> => {
+    const from = BigInt(Date.now()) * 1000n;
+    const definitions = parse({ featureViews: [view('v'), ...(ttl === undefined ? [] : [view('w', { ttl })])] });
+    await registry.apply(definitions, { prune: true });
+    return [from, BigInt(Date.now()) * 1000n];
+  };
+  const created = async (name: string): Promise<bigint | undefined> =>
+    (await registry.creationTimes()).get(`featureView/${name}`);
+  const isWithin = (time: bigint | undefined, [from, to]: readonly [bigint, bigint]): boolean =>
+    time !== undefined && from <= time && time <= to;
+  const first = await apply('1h');
+  await sleep(2);
+  await apply('2h');
+  const times = [await created('v'), await created('w')];
+  expect(times.map((time) => isWithin(time, first))).toEqual([true, true]);
+  await apply();
+  expect([await created('v'), await created('w')]).toEqual([times[0], undefined]);
+  await sleep(2);
+  const again = await apply('3h');
+  expect(isWithin(await created('w'), again)).toBe(true);
 });
 
 test('what is not in the files is left alone, unless pruned; a deleted name continues its versions', async () => {
