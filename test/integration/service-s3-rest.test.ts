@@ -6,10 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Moraine } from '../../client/index.js';
 import { parseType } from '../../iceberg/index.js';
+import { createActivities } from '../../workers/index.js';
 import { type RemoteAnswer, type RemoteService, startRemoteService } from '../support/remote-service.js';
 import { type RestServer, s3OfRest, startRestServer } from '../support/rest-server.js';
 import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
 import { startServiceProcess } from '../support/service-process.js';
+import { testSettings, testWorker } from '../support/temporal.js';
 
 let store: ServerWithUsers;
 let rest: RestServer;
@@ -200,6 +202,77 @@ test('pushes, definitions, batches, files, pages and a second process are those 
   expect(await page('/ui/')).toMatch(/trips.*served/s);
   expect(await page('/ui/entity?view=trips', 'key.driver_id=2')).toMatch(/<span class="value">21<\/span>.*PRESENT/s);
   expect(await page('/ui/tables/moraine_online.trips')).toMatch(/Snapshots/);
+});
+
+test('runs that clients start are those of a project on files: materializations, a backfill, compactions', async () => {
+  const { address, taskQueue, ...settings } = testSettings();
+  const config = { server: SERVER, online: { readTimeoutMs: 60_000 }, temporal: { address, taskQueue } };
+  const remote = await startRemoteService({ store, rest }, config, define);
+  await testWorker({ ...settings, address, taskQueue }, createActivities(remote.other.project));
+  const append = async (driver: number, time: string, count: number): Promise<void> => {
+    const df = { driver_id: [driver], event_ts: [time], count: [count] };
+    const body = { push_source_name: 'events', df, to: 'offline' };
+    expect((await remote.post('/push', body)).status).toBe(200);
+  };
+  type Runs = readonly Readonly<Record<string, unknown>>[];
+  const runOf = ({ body }: RemoteAnswer): Runs[number] => (body['workflows'] as Runs)[0] ?? {};
+  /** Waits for the end of what was accepted. */
+  const ended = async (answer: RemoteAnswer): Promise<unknown> => {
+    expect([answer.status, answer.body['status']]).toEqual([202, 'accepted']);
+    return (await remote.other.waitForRun(String(runOf(answer)['workflow_id']))).status;
+  };
+  const files = async (table: string): Promise<readonly number[]> => {
+    const { status, body } = await remote.get(`/tables/${table}/files`);
+    const listed = body['files'] as readonly { readonly path: string; readonly rows: number }[];
+    expect([status, listed.filter(({ path }) => !path.startsWith('s3://lake/rest/'))]).toEqual([200, []]);
+    return listed.map(({ rows }) => rows);
+  };
+  const newestSnapshot = async (): Promise<string> =>
+    String((await remote.other.project.loadTable('moraine_online.trips')).metadata.currentSnapshotId);
+  /** Reads what the online table has now, whoever wrote it. */
+  const readNewest = async (): Promise<unknown> => {
+    const headers = { 'moraine-min-snapshot': `trips=${await newestSnapshot()}` };
+    return outcomeOf(await remote.post('/get-online-features', QUESTION, headers));
+  };
+
+  // Both ends of a window are in it, and its snapshot is there when the answer comes. The first run carries the row that was written over.
+  for (const [driver, time, count] of [
+    [1, T2, 20],
+    [2, T2, 30],
+    [2, '2026-03-02T00:00:00.000001Z', 31],
+    [2, T3, 40],
+  ] as const)
+    await append(driver, time, count);
+  expect(await readNewest()).toEqual([200, [10, null]]);
+  const window = { start_ts: T1, end_ts: T2, feature_views: ['trips'] };
+  const materialized = await remote.post('/materialize', window);
+  expect([materialized.status, materialized.body]).toMatchObject([
+    200,
+    { status: 'completed', feature_views: ['trips'], workflows: [{ feature_view: 'trips', rows: 3 }] },
+  ]);
+  expect(runOf(materialized)['snapshot']).toBe(await newestSnapshot());
+  expect(await readNewest()).toEqual([200, [20, 30]]);
+
+  const backfill = { view: 'trips', start: '2026-03-02', end: '2026-03-03', step: '1d' };
+  expect(await ended(await remote.post('/backfill', backfill))).toBe('COMPLETED');
+  expect(await readNewest()).toEqual([200, [20, 31]]);
+
+  const incremental = await remote.post('/materialize-incremental', { end_ts: T3 });
+  expect([incremental.status, incremental.body]).toMatchObject([
+    200,
+    { status: 'completed', feature_views: ['trips'] },
+  ]);
+  expect(await readNewest()).toEqual([200, [20, 40]]);
+
+  await append(1, '2026-02-01T00:00:00Z', 1);
+  expect(await files('demo/t')).toEqual([1, 1, 1, 1, 1]);
+  expect(await ended(await remote.post('/compact', { table: 'demo.t', strategy: 'binpack' }))).toBe('COMPLETED');
+  expect(await files('demo/t')).toEqual([5]);
+  const latest = { table: 'moraine_online.trips', strategy: 'latest' };
+  expect(await ended(await remote.post('/compact', latest))).toBe('COMPLETED');
+  // The newest row of each, and the one that was written and is in no source.
+  expect((await files('moraine_online/trips')).reduce((sum, rows) => sum + rows, 0)).toBe(3);
+  expect(await readNewest()).toEqual([200, [20, 40]]);
 });
 
 test.each([

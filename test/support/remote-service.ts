@@ -47,7 +47,7 @@ export interface RemoteAnswer extends JsonAnswer {
  */
 export async function startRemoteService(
   servers: { readonly store: S3Server; readonly rest: RestServer },
-  config: Pick<ConfigInput, 'online' | 'server'>,
+  config: Pick<ConfigInput, 'online' | 'server' | 'temporal'>,
   define: (other: Moraine) => Promise<void>,
 ): Promise<RemoteService> {
   const { store, rest } = servers;
