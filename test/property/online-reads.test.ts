@@ -1,6 +1,6 @@
 /**
  * Online reads of decoded parts against the reader that runs a statement for each request, and against a map, on tables with random lives:
- * writes of applications and other engines, runs of materialization and of old windows again, late and future rows, corrections, deletes of
+ * writes and pushes of applications, writes of other engines, runs of materialization and of old windows again, late and future rows, corrections, deletes of
  * every kind, compactions, roll-backs, other schemas and specs. `MORAINE_WORLD` repeats one pair of tables.
  */
 import { expect, test } from 'vitest';
@@ -30,6 +30,7 @@ const LATE_S = 4_000_000_000;
 /** What tables live through, each of it in a hundred pairs already. */
 const OFTEN = [
   ...['append', 'append without a partition', 'batch committed'],
+  ...['push online committed', 'push offline committed', 'push online_and_offline committed'],
   ...['late row', 'row of the future', 'correction', 'row that ties'],
   ...['run full', 'run incremental', 'run nothing', 'source append', 'source delete'],
   ...['compacted binpack', 'compacted latest', 'columns', 'version 3'],

@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { ensureNamespace } from '../../catalogs/index.js';
 import { deleteRows } from '../../deletes/index.js';
-import { bindExpression, currentSchema, type NestedField, parseExpression } from '../../iceberg/index.js';
+import {
+  bindExpression,
+  currentSchema,
+  type IcebergType,
+  type NestedField,
+  parseExpression,
+} from '../../iceberg/index.js';
 import { stageRows } from '../../staging/index.js';
 import { commitAppend, loadTable, type Table } from '../../tables/index.js';
 import type { Random } from '../worlds/random.js';
@@ -22,6 +28,17 @@ const partOf = ({ at }: SourceFact): number => TIMES.indexOf(at) + 1;
 export interface SourceRead {
   readonly rows: SourceRows;
   readonly coverage: Coverage;
+}
+
+/** A row that is pushed, with the SQL of its columns in the source by name. */
+export interface PushedRow {
+  readonly row: SourceFact;
+  readonly sql: ReadonlyMap<string, string>;
+}
+
+/** Values of the one fit the other, too: ints and floats are in wider columns what they are. */
+function narrower(type: IcebergType, other: IcebergType | undefined): IcebergType {
+  return other?.kind === 'int' || other?.kind === 'float' ? other : type;
 }
 
 export class OnlineSource {
@@ -94,6 +111,38 @@ export class OnlineSource {
     await commitAppend(table, { files });
     await this.#note([...this.#rows, ...rows]);
     return `source: append ${rows.map(({ number, entity, at, created }) => `${number}: ${entity} at ${at}, ${created}`).join('; ')}`;
+  }
+
+  /**
+   * Rows for a push, which each get a created time.
+   * @param createdS of rows that have none of their own
+   * @param online features of the online table: values fit both
+   */
+  drawPush(createdS: number, online: readonly NestedField[]): readonly PushedRow[] {
+    this.#commit += 1;
+    const drawn = this.features.map((field): NestedField => {
+      const stored = online.find(({ name }) => name === field.name);
+      return { ...field, type: narrower(field.type, stored?.type) };
+    });
+    return drawPlaces(this.#random, this.#rows, this.#nextNumber).map((place): PushedRow => {
+      const created = place.created ?? createdS;
+      const number = this.#nextNumber();
+      const { values, sql } = samples(this.#random, drawn, number);
+      const columns: readonly (readonly [string, string])[] = [
+        ['event_ts', timeSql(place.at)],
+        ['created', timeSql(created)],
+        ...keyFields(this.keyKind, 3).map(
+          ({ name }) => [name, keySql(this.keyKind, place.entity, name) ?? ''] as const,
+        ),
+        ...drawn.map(({ id, name }) => [name, sql.get(id) ?? 'NULL'] as const),
+      ];
+      return { row: { ...place, created, values, commit: this.#commit, number }, sql: new Map(columns) };
+    });
+  }
+
+  /** Notes rows that a push has appended. */
+  async appended(rows: readonly SourceFact[]): Promise<void> {
+    await this.#note([...this.#rows, ...rows]);
   }
 
   /** Deletes the rows of a time. */

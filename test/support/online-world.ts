@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { deleteRows } from '../../deletes/index.js';
 import { sqlType } from '../../engine/index.js';
-import { isMoraineError } from '../../errors/index.js';
 import { type Definitions, type FeatureView, PARTITION_STRATEGIES, resolveView } from '../../features/index.js';
 import {
   bindExpression,
@@ -38,6 +37,7 @@ import {
   timeSql,
 } from './online-keys.js';
 import { answers, compacted, type Fact, materialized, type SourceFact } from './online-model.js';
+import { pushOnline, unlessRequired } from './online-pushes.js';
 import { type Coverage, NOTHING_COVERED, OnlineSource } from './online-source.js';
 import { columnUpdates, evolvedFields, samples, valueOf } from './online-values.js';
 
@@ -47,6 +47,9 @@ const NOW_US = BigInt(NOW_S) * 1_000_000n;
 
 /** In milliseconds; null and zero: rows stay valid for ever. Rows of some times are exactly so old at the times of reads, or a millisecond older. */
 const TTLS = [null, null, 0n, 1_000n, 4_700_000n, 7_999_999n, 8_000_000n];
+
+/** What the view is pushed to by. */
+const PUSH_SOURCE = 'events';
 
 /** What the table was at a snapshot. */
 interface State {
@@ -86,6 +89,7 @@ export class OnlineWorld {
       name,
       entities: [`entity_${name}`],
       source: { ...VIEW.source, table: `demo.${this.#source.name}` },
+      pushSource: PUSH_SOURCE,
       onlineBuckets: 4,
       onlinePartitionStrategy: random.pick(PARTITION_STRATEGIES),
       ttlMs: random.pick(TTLS),
@@ -152,6 +156,7 @@ export class OnlineWorld {
     const any = random.weighted<() => Promise<void>>([
       [5, () => this.#appendSome()],
       [2, () => this.#writeBatch()],
+      [2, () => this.#push()],
       [3, () => this.#run()],
       [1, () => this.#delete()],
       [2, () => this.#deleteAsOthers()],
@@ -275,17 +280,27 @@ export class OnlineWorld {
         return Promise.resolve(select.join(' UNION ALL '));
       },
     });
-    const outcome = await writing.then(
-      ({ outcome: done }) => done,
-      (error: unknown) => {
-        if (isMoraineError(error, 'MATERIALIZATION_REQUIRED')) return error.code;
-        throw error;
-      },
-    );
+    const outcome = await writing.then(({ outcome: done }) => done, unlessRequired);
     this.#count(`batch ${outcome}`);
     expect(outcome).toBe(isRefused ? 'MATERIALIZATION_REQUIRED' : 'committed');
     const facts = isRefused ? [] : drawn.map(({ fact }) => fact);
     this.#note(`write a batch${pushed ? '' : ' that is not pushed'}, ${outcome}:`, facts);
+  }
+
+  /** As an application, to a push source: into the online table, the source table, or both. */
+  async #push(): Promise<void> {
+    const to = this.#random.pick(['online', 'offline', 'online_and_offline'] as const);
+    const features = this.#featuresOf((await this.table()).metadata);
+    const pushed = this.#source.drawPush(NOW_S + (this.#number += 1), features);
+    const stored = new Set(this.shown.map(({ name }) => name));
+    const isRefused = to !== 'offline' && this.#source.features.some(({ name }) => !stored.has(name));
+    const outcome = await pushOnline(this.#deps, { source: PUSH_SOURCE, to }, pushed);
+    this.#count(`push ${to} ${outcome}`);
+    expect(outcome).toBe(isRefused ? 'MATERIALIZATION_REQUIRED' : 'committed');
+    if (to !== 'online' && !isRefused) await this.#source.appended(pushed.map(({ row }) => row));
+    this.#commit += 1;
+    const written = pushed.map(({ row }) => ({ ...this.#written(row, features), pushed: to === 'online' }));
+    this.#note(`push to ${to}, ${outcome}:`, to === 'offline' || isRefused ? [] : written);
   }
 
   /** New rows in the source, perhaps, and a run over all of it, up to an end, or over an old window. */
