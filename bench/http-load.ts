@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { largest } from '../errors/index.js';
 import { projectRoot } from '../test/support/paths.js';
 import { debianProgram } from './debian-programs.js';
 import { FEATURE_NAMES, ONLINE_VIEW, sleep } from './online-source.js';
@@ -78,21 +79,35 @@ export async function decodeAll(url: string, entities: number): Promise<void> {
 
 export interface OnlineAnswer {
   readonly metadata: { readonly feature_names: readonly string[] };
-  readonly results: readonly { readonly values: readonly unknown[] }[];
+  readonly results: readonly { readonly values: readonly unknown[]; readonly statuses: readonly unknown[] }[];
 }
 
-/** A number of the values of many entities, the same for servers that answer the same: `m1` is a double there, and a decimal here. */
+/** Entities of the digest that are there; of each hundred that are asked for five more are not. */
+const DIGESTED = 50_000;
+const [PRESENT_KEYS, ABSENT_KEYS] = [95, 5];
+
+/**
+ * A number of the values of many entities, of which one of twenty is absent, the same for servers that answer the same: `m1` is a double there, and a decimal here.
+ * Whether a key was found counts, too; Feast's other statuses are not ours.
+ * @throws if a server finds an entity that is not there, or does not find one that is
+ */
 export async function digestOfAnswers(url: string, entities: number): Promise<number> {
   const hash = createHash('sha256');
-  const step = Math.max(1, Math.floor(entities / 5_000));
-  for (let from = 0; from < entities; from += step * 100) {
-    const keys = Array.from({ length: 100 }, (_, place) => from + place * step);
+  const step = largest([1, Math.floor(entities / DIGESTED)]);
+  for (let from = 0, absent = entities; from < entities; from += step * PRESENT_KEYS, absent += ABSENT_KEYS) {
+    const present = Array.from({ length: PRESENT_KEYS }, (_, place) => from + place * step).filter(
+      (key) => key < entities,
+    );
+    const keys = [...present, ...Array.from({ length: ABSENT_KEYS }, (_, place) => absent + place)];
     const { metadata, results } = await ask(url, keys);
-    const columns = metadata.feature_names.map((name, place) => [name, results[place]?.values] as const);
     for (const name of FEATURE_NAMES) {
-      const values = columns.find(([other]) => other === name)?.[1] ?? [];
+      const { values, statuses } = results[metadata.feature_names.indexOf(name)] ?? { values: [], statuses: [] };
+      const found = statuses.map((status) => status !== 'NOT_FOUND');
+      const wrong = keys.find((key, place) => found[place] !== key < entities);
+      if (wrong !== undefined)
+        throw new Error(`${url} answers ${String(statuses[keys.indexOf(wrong)])} for entity ${wrong}`);
       const alike = name === 'm1' ? values.map((value) => (value === null ? null : Number(value))) : values;
-      hash.update(JSON.stringify(alike));
+      hash.update(JSON.stringify([alike, found]));
     }
   }
   return hash.digest().readUIntBE(0, 6);
