@@ -5,6 +5,9 @@ import { ONLINE_VIEW } from './online-source.js';
 
 type Entities = Pick<OnlineRequest, 'entities'>;
 
+/** Entities of which hardly any two are in one bucket, by their place. */
+export const entityAt = (place: number): number => place * 37;
+
 /** Keys over all entities and a twentieth more, from a seed. */
 export class Keys {
   readonly #entities: number;
@@ -25,7 +28,7 @@ export class Keys {
   }
 
   only(place: number): Entities {
-    return { entities: [{ entity_id: place * 37 }] };
+    return { entities: [{ entity_id: entityAt(place) }] };
   }
 
   get #keys(): number {

@@ -131,6 +131,7 @@ export const httpBeside: BenchJob = {
       line('beside a retrieval, p50', 'offlineP50'),
       line('beside a retrieval, p99 of the slowest ten seconds', 'offlineP99', { atMost: 10 }),
       figure(NAME, size, 'retrievals that ended meanwhile', of('retrieved'), '', {}),
+      figure(NAME, size, 'commits each second meanwhile', of('commitsPerSecond'), '1/s', {}),
     ];
   },
 };

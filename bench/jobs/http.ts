@@ -275,6 +275,9 @@ export const http: BenchJob = {
       line("Feast's file of SQLite", of('feast', 'sqliteMb'), 'MB'),
       line('our decoded rows in memory', of('ours', 'decodedMb'), 'MB', { floor: of('feast', 'redisMb') }),
       line('our live files', of('ours', 'filesMb'), 'MB', { floor: of('feast', 'redisMb') }),
+      ...['ours', 'two', 'feast'].map((variant) =>
+        line(`commits each second meanwhile (${variant})`, of(variant, 'commitsPerSecond'), '1/s'),
+      ),
     ];
   },
 };

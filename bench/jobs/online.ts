@@ -1,16 +1,19 @@
 /** Online reads of decoded parts: one and a hundred entities, many readers at once, little memory, cold parts, and growth by runs. */
-import { fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { largest } from '../../errors/index.js';
+import { compactDirect } from '../../maintenance/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { OnlineReader } from '../../online/index.js';
-import { materializationDeps, type Project } from '../../project/index.js';
+import { compactDeps, materializationDeps, type Project } from '../../project/index.js';
 import { projectRoot } from '../../test/support/paths.js';
 import { freePorts } from '../../workers/server/free-ports.js';
+import { forkProgram } from '../fork-program.js';
 import { ask } from '../http-load.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
-import { Keys, online, readAll } from '../online-reads.js';
+import { entityAt, Keys, online, readAll } from '../online-reads.js';
 import {
   appendFeatures,
   checksumOfTable,
@@ -20,6 +23,7 @@ import {
   ONLINE_VIEW,
   sleep,
 } from '../online-source.js';
+import { PartStatements } from '../part-statement.js';
 import { benchCatalog, openBenchProject } from '../world.js';
 
 const NAME = 'online';
@@ -54,18 +58,57 @@ async function close({ project, reader }: Opened): Promise<void> {
   await project.close();
 }
 
-/** Runs the work while another process commits once a second. */
-export async function besideWriter<T>(context: BenchContext, work: () => Promise<T>): Promise<T> {
-  const writer = fork(process.argv[1] ?? '', [NAME, 'writer', JSON.stringify(context)], { stdio: 'ignore' });
-  await sleep(2_000);
+/** Commits between two compactions of the table that is written, as a policy would have them. */
+const COMPACT_AFTER = 100;
+
+/**
+ * Runs the work while another process commits once a second.
+ * @returns what it gives, and how often that process has committed each second
+ */
+export async function besideWriter<Figures extends object>(
+  context: BenchContext,
+  work: () => Promise<Figures>,
+): Promise<Figures & { readonly commitsPerSecond: number }> {
+  const writer = forkProgram(NAME, 'writer', context);
+  const ended = once(writer, 'exit');
+  const early = ended.then(() => Promise.reject(new Error('the process that commits has ended early')));
+  early.catch(() => undefined);
+  let commits = 0;
+  writer.on('message', () => (commits += 1));
   try {
-    return await work();
+    await Promise.race([once(writer, 'message'), early]);
+    const [from, before] = [performance.now(), commits];
+    const figures = await Promise.race([work(), early]);
+    return { ...figures, commitsPerSecond: ((commits - before) * 1_000) / (performance.now() - from) };
   } finally {
-    const ended = once(writer, 'exit');
     writer.kill('SIGTERM');
     await ended;
   }
 }
+
+/** Reads one after the other: their times, and how many found all that they needed in memory. */
+async function countedReads(reader: OnlineReader, count: number, next: () => ReturnType<Keys['uniform']>) {
+  const reads = online(reader, STALENESS);
+  const before = reader.cacheStats;
+  const times: number[] = [];
+  let whole = 0;
+  for (let read = 0; read < count; read += 1) {
+    const { misses } = reader.cacheStats;
+    times.push((await reads.latencies(1, next)).p50);
+    if (reader.cacheStats.misses === misses) whole += 1;
+  }
+  const { hits, misses } = reader.cacheStats;
+  const found = hits - before.hits;
+  times.sort((a, b) => a - b);
+  return {
+    parts: found / (found + misses - before.misses),
+    reads: whole / count,
+    p50: times[Math.floor(count * 0.5)] ?? Number.NaN,
+    p99: times[Math.floor(count * 0.99)] ?? Number.NaN,
+  };
+}
+
+const medianOf = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1] ?? Number.NaN;
 
 export const onlineReads: BenchJob = {
   name: NAME,
@@ -78,14 +121,23 @@ export const onlineReads: BenchJob = {
     await project.close();
   },
   programs: {
-    /** A commit each second, until it is ended. */
+    /** A commit of the online table each second, and compactions, until it is ended. After one that took longer the next ones come at once. */
     async writer(context) {
       const project = await openBenchProject(context.dataFolder);
       const deps = await materializationDeps(project);
-      for (let run = Math.floor(Date.now() / 1_000) % 10_000_000; ; run += 1) {
-        await appendFeatures(project, context.size, run, RUN_ROWS);
+      const first = Math.floor(Date.now() / 1_000) % 10_000_000;
+      const began = performance.now();
+      for (let commits = 0; ; ) {
+        await appendFeatures(project, context.size, first + commits, RUN_ROWS);
         await materializeDirect(deps, { view: ONLINE_VIEW });
-        await sleep(1_000);
+        commits += 1;
+        process.send?.('committed');
+        if (commits % COMPACT_AFTER === 0)
+          await compactDirect(await compactDeps(project), {
+            table: `moraine_online.${ONLINE_VIEW}`,
+            strategy: 'latest',
+          });
+        await sleep(largest([0, began + commits * 1_000 - performance.now()]));
       }
     },
   },
@@ -130,40 +182,57 @@ export const onlineReads: BenchJob = {
       const opened = await open(context, budget, `${ENGINE_MB}MiB`);
       const keys = new Keys(ENTITIES[context.size]);
       const baseMb = process.memoryUsage().rss / MB;
-      const figures: Record<string, number> = { budgetMb: budget / MB };
-      await measure(async () => {
-        for (const kind of ['uniform', 'zipf'] as const) {
-          await online(opened.reader, STALENESS).latencies(200, () => keys[kind](1));
-          const before = opened.reader.cacheStats;
-          const { p50, p99 } = await online(opened.reader, STALENESS).latencies(1_000, () => keys[kind](1));
-          const after = opened.reader.cacheStats;
-          const hits = after.hits - before.hits;
-          figures[`${kind}Hits`] = hits / (hits + after.misses - before.misses);
-          figures[`${kind}P50`] = p50;
-          figures[`${kind}P99`] = p99;
+      const measured = await besideWriter(context, async () => {
+        const figures: Record<string, number> = { budgetMb: budget / MB };
+        await measure(async () => {
+          for (const kind of ['uniform', 'zipf'] as const) {
+            await online(opened.reader, STALENESS).latencies(200, () => keys[kind](1));
+            const { parts, reads, p50, p99 } = await countedReads(opened.reader, 1_000, () => keys[kind](1));
+            Object.assign(figures, { [`${kind}Parts`]: parts, [`${kind}Reads`]: reads });
+            Object.assign(figures, { [`${kind}P50`]: p50, [`${kind}P99`]: p99 });
+          }
+        });
+        figures['heldMb'] = opened.reader.cacheStats.bytes / MB;
+        for (let read = 0; read < MANY_READS; read += MANY_KEYS) {
+          const kind = read % (2 * MANY_KEYS) === 0 ? 'uniform' : 'zipf';
+          await opened.reader.getOnlineFeatures({ view: ONLINE_VIEW, ...STALENESS, ...keys[kind](MANY_KEYS) });
         }
+        figures['residentMb'] = process.memoryUsage().rss / MB;
+        figures['residentLimitMb'] = baseMb + (1.25 * budget) / MB + ENGINE_MB;
+        return figures;
       });
-      figures['heldMb'] = opened.reader.cacheStats.bytes / MB;
-      for (let read = 0; read < MANY_READS; read += MANY_KEYS) {
-        const kind = read % (2 * MANY_KEYS) === 0 ? 'uniform' : 'zipf';
-        await opened.reader.getOnlineFeatures({ view: ONLINE_VIEW, ...STALENESS, ...keys[kind](MANY_KEYS) });
-      }
-      figures['residentMb'] = process.memoryUsage().rss / MB;
-      figures['residentLimitMb'] = baseMb + (1.25 * budget) / MB + ENGINE_MB;
       await close(opened);
-      return figures;
+      return measured;
     },
+    /** Reads of a part each, in turn with a statement of ours and statements of plain DuckDB. */
     async cold(context, measure) {
-      const entities = ENTITIES[context.size];
       const [decoding, stating] = [await open(context, 4_096 * MB), await open(context, 0)];
-      const keys = new Keys(entities);
+      const keys = new Keys(ENTITIES[context.size]);
+      const places = Array.from({ length: 100 }, (_, place) => place + 1);
+      const raw = await PartStatements.warm(decoding.project, places.map(entityAt));
       for (const { reader } of [decoding, stating])
         await reader.getOnlineFeatures({ view: ONLINE_VIEW, ...keys.only(0) });
-      const figures = await measure(async () => {
-        const first = await online(decoding.reader, STALENESS).latencies(100, (place) => keys.only(place + 1));
-        const statement = await online(stating.reader, STALENESS).latencies(100, (place) => keys.only(place + 1));
-        return { part: first.p50, statement: statement.p50 };
-      });
+      const figures = await besideWriter(context, () =>
+        measure(async () => {
+          const [parts, statements, rawParts, rawEntities]: number[][] = [[], [], [], []];
+          for (const place of places) {
+            const { misses } = decoding.reader.cacheStats;
+            const one = await online(decoding.reader, STALENESS).latencies(1, () => keys.only(place));
+            // Of two entities of one bucket the second one finds it decoded.
+            if (decoding.reader.cacheStats.misses > misses) parts?.push(one.p50);
+            statements?.push((await online(stating.reader, STALENESS).latencies(1, () => keys.only(place))).p50);
+            rawParts?.push(await raw.readPart(entityAt(place)));
+            rawEntities?.push(await raw.readEntity(entityAt(place)));
+          }
+          return {
+            part: medianOf(parts ?? []),
+            statement: medianOf(statements ?? []),
+            raw: medianOf(rawParts ?? []),
+            rawEntity: medianOf(rawEntities ?? []),
+          };
+        }),
+      );
+      raw.close();
       await close(decoding);
       await close(stating);
       return figures;
@@ -176,23 +245,25 @@ export const onlineReads: BenchJob = {
       const [port = 0] = await freePorts(1);
       const url = `http://127.0.0.1:${port}`;
       const command = [join(projectRoot, 'dist/cli/main.js'), 'serve', '--config', file, '--port', String(port)];
-      const began = performance.now();
-      const service = spawn(process.execPath, command, { stdio: ['ignore', 'ignore', 'ignore'] });
-      const ended = once(service, 'exit');
       const isReady = () =>
         fetch(`${url}/ready`).then(
           ({ ok }) => ok,
           () => false,
         );
-      const figures = await measure(async () => {
-        while (!(await isReady())) await sleep(10);
-        const readyMs = performance.now() - began;
-        await ask(url, [0]);
-        return { readyMs, firstMs: performance.now() - began - readyMs };
+      return await besideWriter(context, async () => {
+        const began = performance.now();
+        const service = spawn(process.execPath, command, { stdio: ['ignore', 'ignore', 'ignore'] });
+        const ended = once(service, 'exit');
+        const figures = await measure(async () => {
+          while (!(await isReady())) await sleep(10);
+          const readyMs = performance.now() - began;
+          await ask(url, [0]);
+          return { readyMs, firstMs: performance.now() - began - readyMs };
+        });
+        service.kill('SIGTERM');
+        await ended;
+        return figures;
       });
-      service.kill('SIGTERM');
-      await ended;
-      return figures;
     },
     /** Ten keys after 0 and after 50 incremental runs, in a table of its own. */
     async growth(context, measure) {
@@ -241,10 +312,12 @@ export const onlineReads: BenchJob = {
       line('1 entity with a look at the catalog (maxStalenessMs 0), p50', of('hot', 'checkedP50'), 'ms'),
       line('the same, p99', of('hot', 'checkedP99'), 'ms'),
       line('everything decoded', of('hot', 'decodedMb'), 'MB'),
-      line('a quarter of it, uniform keys, hit rate', of('quarter', 'uniformHits'), ''),
+      line('a quarter of it, uniform keys: reads answered from memory, of all', of('quarter', 'uniformReads'), ''),
+      line('uniform keys: parts found in memory, of those looked for', of('quarter', 'uniformParts'), ''),
       line('uniform keys, p50', of('quarter', 'uniformP50'), 'ms'),
       line('uniform keys, p99', of('quarter', 'uniformP99'), 'ms'),
-      line('Zipf keys, hit rate', of('quarter', 'zipfHits'), ''),
+      line('Zipf keys: reads answered from memory, of all', of('quarter', 'zipfReads'), ''),
+      line('Zipf keys: parts found in memory, of those looked for', of('quarter', 'zipfParts'), ''),
       line('Zipf keys, p50', of('quarter', 'zipfP50'), 'ms'),
       line('Zipf keys, p99', of('quarter', 'zipfP99'), 'ms'),
       line('decoded rows held', of('quarter', 'heldMb'), 'MB', { floor: of('quarter', 'budgetMb'), atMost: 1 }),
@@ -252,10 +325,27 @@ export const onlineReads: BenchJob = {
         floor: of('quarter', 'residentLimitMb'),
         atMost: 1,
       }),
-      line('a part that is not decoded, p50', of('cold', 'part'), 'ms', { floor: of('cold', 'statement'), atMost: 2 }),
+      line(
+        'a part that is not decoded, p50, over a warm DuckDB statement that reads its columns',
+        of('cold', 'part'),
+        'ms',
+        {
+          floor: of('cold', 'raw'),
+          atMost: 2,
+        },
+      ),
+      line('the same over our statement for the entity alone, which decodes nothing', of('cold', 'part'), 'ms', {
+        floor: of('cold', 'statement'),
+      }),
+      line('the same over a warm DuckDB statement for the entity alone', of('cold', 'part'), 'ms', {
+        floor: of('cold', 'rawEntity'),
+      }),
       line('`moraine serve` until it is ready', of('start', 'readyMs'), 'ms', { atMost: 2_000 }),
       line('its first read of 1 entity', of('start', 'firstMs'), 'ms'),
       line('10 entities after 50 runs, p50', of('growth', 'fifty'), 'ms', { floor: of('growth', 'none') }),
+      ...['hot', 'quarter', 'cold'].map((variant) =>
+        line(`commits each second meanwhile (${variant})`, of(variant, 'commitsPerSecond'), '1/s'),
+      ),
     ];
   },
 };
