@@ -157,7 +157,7 @@ export async function commitWithRetry(
   const catalog = requireWritable(table);
   let base = await reload(table, catalog);
   const asked = commitRetry(base.metadata);
-  const tries = new Attempts(options.isCostly === true ? persistently(asked) : asked, clockOf(catalog));
+  const tries = new Attempts(options.isCostly === true ? persistently(asked, 25) : asked, clockOf(catalog));
   for (;;) {
     const attempts = tries.number;
     const known = run === undefined ? null : findRun(base.metadata, run);

@@ -36,9 +36,9 @@ export function statusCheck(metadata: TableMetadata): RetryLimits {
   };
 }
 
-/** More tries, with waits that stay short: for work that costs more to plan again than to commit once more beside a busy writer. */
-export function persistently(limits: RetryLimits): RetryLimits {
-  return { ...limits, retries: limits.retries * 25, maxWaitMs: Math.min(limits.maxWaitMs, limits.minWaitMs) };
+/** So many times more tries, with waits that stay short: for work that costs more to do again than to commit once more beside a busy writer. */
+export function persistently(limits: RetryLimits, times: number): RetryLimits {
+  return { ...limits, retries: limits.retries * times, maxWaitMs: Math.min(limits.maxWaitMs, limits.minWaitMs) };
 }
 
 /**

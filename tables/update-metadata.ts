@@ -40,7 +40,7 @@ export async function commitUntilNone(
   const catalog = requireCatalog(table);
   let base = await reload(table, catalog);
   // Cheap, and in the way of nobody: a lease that is not taken would end the work that it is for.
-  const attempts = new Attempts(persistently(commitRetry(base.metadata)), clockOf(catalog));
+  const attempts = new Attempts(persistently(commitRetry(base.metadata), 5), clockOf(catalog));
   let unknown: MoraineError | undefined;
   for (let landed = 0; ; ) {
     const wanted = updates(base);

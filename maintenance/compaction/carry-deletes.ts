@@ -64,7 +64,8 @@ interface GroupDeletes {
 
 /** Rows that were folded into several partitions are in no order that tells their places. */
 function foldedOver(): MoraineError {
-  const message = 'Rows of files without a partition have been deleted since the compaction was planned: plan again.';
+  const message =
+    'Rows of files that go into several partitions have been deleted since the compaction was planned: plan again.';
   return new MoraineError('COMMIT_CONFLICT', message);
 }
 

@@ -63,7 +63,7 @@ export async function chooseFiles(
   const scan = { snapshot, schema, appliesDeletes: true };
   const filter = request.where === undefined ? undefined : bindExpression(parseExpression(request.where), schema);
   const matching = (await planFiles(table, filter === undefined ? scan : { ...scan, filter })).files;
-  const wanted = again === undefined ? undefined : await partitionsOf(deps, again);
+  const wanted = again === undefined ? undefined : await partitionsOf(deps, again, matching);
   const asked = wanted === undefined ? matching : matching.filter((planned) => wanted.has(keyOf(planned)));
   if (online === null) {
     const isOwn = ({ file }: PlannedFile): boolean => file.filePath.includes(`/${stagedPrefix(runId)}`);
@@ -136,15 +136,19 @@ const isReadable = ({ fileFormat, keyMetadata, partition, partitionTypes }: Data
 
 const keyOf = ({ file }: PlannedFile): string => partitionKey(file.specId, file.partition);
 
+/** The partitions of earlier groups: the one that each counts for, and of files of several partitions those that are still there. */
 async function partitionsOf(
   { io }: CompactDeps,
   { planLocation, groups }: NonNullable<PlanOptions['again']>,
+  live: readonly PlannedFile[],
 ): Promise<ReadonlySet<string>> {
   const plan = await readCompactionPlan(io, planLocation);
-  return new Set(
-    groups.map((index) => {
-      const { specId, partition } = plan.group(index);
-      return partitionKey(specId, partition);
-    }),
+  const earlier = groups.map((index) => plan.group(index));
+  const paths = new Set(
+    earlier.flatMap(({ into, files }) => (into === undefined ? [] : files.map(({ path }) => path))),
   );
+  return new Set([
+    ...earlier.map(({ specId, partition }) => partitionKey(specId, partition)),
+    ...live.filter(({ file }) => paths.has(file.filePath)).map(keyOf),
+  ]);
 }

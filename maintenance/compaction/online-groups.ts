@@ -20,6 +20,8 @@ export interface OnlineGrouping {
   /** Rows for each row of the bucket's largest file. */
   readonly minRowRatio: number;
   readonly targetBytes: number;
+  /** Most bytes of buckets that are rewritten together. */
+  readonly bundledBytes: number;
   /** The spec of new files; undefined: the table's default is of no strategy for online tables. */
   readonly spec: PartitionSpec | undefined;
   readonly columns: PlacingColumns;
@@ -39,13 +41,15 @@ const TIER_RATIO = 2n;
 const WHOLE_TABLE_BYTES = 2 ** 30;
 /** From so many buckets on they are rewritten together: a statement for each would cost more than their rows. */
 const MIN_BUNDLED = 16;
-/** Most bytes of buckets that are rewritten together. */
+/** So many bytes, at most. */
 const BUNDLED_BYTES = 2 ** 27;
+/** A group takes no more buckets once it has so many files: one statement opens them all. */
+const BUNDLED_FILES = 2_000;
 /** The other strategies rewrite files of an online table from so many on. */
 const OTHER_MIN_FILES = 5;
 
 export function onlineGrouping(
-  { strategy, dropExpired, targetSizeBytes }: CompactRequest,
+  { strategy, dropExpired, targetSizeBytes, maxBytes = Number.POSITIVE_INFINITY }: CompactRequest,
   spec: PartitionSpec | undefined,
   columns: PlacingColumns,
 ): OnlineGrouping {
@@ -54,6 +58,8 @@ export function onlineGrouping(
     minFiles: dropExpired === true ? 1 : isLatest ? LATEST_MIN_FILES : OTHER_MIN_FILES,
     minRowRatio: isLatest ? LATEST_MIN_ROW_RATIO : Number.POSITIVE_INFINITY,
     targetBytes: targetSizeBytes ?? DEFAULT_TARGET_BYTES,
+    // What does not fit into a budget is passed over.
+    bundledBytes: Math.min(BUNDLED_BYTES, maxBytes / 4),
     spec,
     columns,
     isLatest,
@@ -108,24 +114,30 @@ export function onlineGroups(
 }
 
 /** Groups of single buckets, many of them as one group that is written into their spec. */
-function bundled(groups: readonly FileGroup[], { isLatest, columns }: OnlineGrouping): readonly FileGroup[] {
+function bundled(
+  groups: readonly FileGroup[],
+  { isLatest, columns, bundledBytes }: OnlineGrouping,
+): readonly FileGroup[] {
   const spec = groups[0]?.files[0]?.spec;
   if (!isLatest || spec === undefined || partitionPlaces(spec, columns) === undefined) return groups;
-  const isSmall = ({ files, outputs }: FileGroup): boolean => outputs === 1 && bytesOf(files) < BUNDLED_BYTES;
+  const isSmall = ({ files, outputs }: FileGroup): boolean => outputs === 1 && bytesOf(files) <= bundledBytes;
   const small = groups.filter(isSmall);
   if (small.length < MIN_BUNDLED) return groups;
-  const bundles: FileGroup[] = [];
-  let left = 0;
+  const bundles: { readonly first: FileGroup; readonly files: PlannedFile[]; bytes: number }[] = [];
   for (const group of small) {
     const bytes = bytesOf(group.files);
-    const bundle = bundles.at(-1);
-    if (bundle === undefined || bytes > left) {
-      bundles.push({ ...group, into: spec });
-      left = BUNDLED_BYTES;
-    } else bundles.splice(-1, 1, { ...bundle, files: [...bundle.files, ...group.files] });
-    left -= bytes;
+    const last = bundles.at(-1);
+    if (last === undefined || last.bytes + bytes > bundledBytes || last.files.length >= BUNDLED_FILES) {
+      bundles.push({ first: group, files: [...group.files], bytes });
+      continue;
+    }
+    for (const planned of group.files) last.files.push(planned);
+    last.bytes += bytes;
   }
-  return [...bundles, ...groups.filter((group) => !isSmall(group))];
+  return [
+    ...bundles.map(({ first, files }): FileGroup => ({ ...first, files, into: spec })),
+    ...groups.filter((group) => !isSmall(group)),
+  ];
 }
 
 /**

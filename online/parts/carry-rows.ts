@@ -67,6 +67,9 @@ export async function carryRows(
   await carrying.fill();
 }
 
+/** A reader that lacks more files than that of those that went decodes what was written anew. */
+const MOST_LACKED_FILES = 2_048;
+
 /** A cell with files that were written anew. */
 interface Source extends HeldCell {
   /** By the sequence number of its rows. */
@@ -96,11 +99,13 @@ async function sourcesOf(
     const lacksMoved = ofCell.parts.some(
       ({ files: lacked, isWider }) => isWider || lacked.some(({ location }) => compactionOf.has(location)),
     );
-    if (lacksMoved) incomplete.push(...ofCell.parts);
+    if (lacksMoved) for (const part of ofCell.parts) incomplete.push(part);
     const missing = lacksMoved ? [] : ofCell.parts.flatMap((part) => part.files);
     sources.set(name, { ...ofCell, moved, missing: new Set(missing.map(({ sequenceNumber }) => sequenceNumber)) });
   }
-  return incomplete.length === 0 ? sources : await completed(before, sources, incomplete, loader);
+  if (incomplete.length === 0) return sources;
+  const lacked = new Set(incomplete.flatMap((part) => part.files));
+  return lacked.size > MOST_LACKED_FILES ? null : await completed(before, sources, incomplete, loader);
 }
 
 /** A service that is behind lacks rows of files that went: these few are decoded, so that not all that was written anew has to be. */

@@ -126,6 +126,12 @@ it('many buckets that are written anew are one group, and one statement', async 
     groups: [{ partition: '', files: 96, outputs: 1 }],
     rows: 100_000n,
   });
+  // A budget has room for some of them.
+  const { bytes } = await previewCompaction(deps, COMPACT);
+  const within = await previewCompaction(deps, { ...COMPACT, maxBytes: Number(bytes) / 2 });
+  expect(within.groups.length).toBeGreaterThan(3);
+  expect(within.bytes).toBeGreaterThan(bytes / 3n);
+  expect(within.bytes).toBeLessThanOrEqual(bytes / 2n);
   const decoded = await partsDecoded(async () => {
     const { added, removed } = await compact();
     expect({ added: added.length, removed }).toEqual({ added: 32, removed: 96 });
@@ -137,6 +143,19 @@ it('many buckets that are written anew are one group, and one statement', async 
   const newest = (key: number) =>
     key + Math.max(10, ...[20, 30].filter((at) => key >= at * 100 && key < at * 100 + 30_000));
   expect(await values(ALL)).toEqual(ALL.map(newest));
+});
+
+it('of many buckets that are one group, those are planned again that another compaction has left', async () => {
+  lab.view = { ...lab.view, onlineBuckets: 32 };
+  for (const at of [10, 20]) await run(at);
+  const deps = compactDeps(lab, lab.definitions);
+  const { planLocation } = await planCompaction(deps, COMPACT, { nowUs: NOW });
+  const group = await rewriteGroup(deps, planLocation ?? '', 0);
+  expect(await compactDirect(deps, { ...COMPACT, where: 'k = 7' })).toMatchObject({ groups: 1, filesRemoved: 2 });
+  const { conflicts } = await commitCompaction(deps, planLocation ?? '', [group]);
+  expect(conflicts).toEqual([0]);
+  const again = { planLocation: planLocation ?? '', groups: conflicts };
+  expect(await planCompaction(deps, COMPACT, { nowUs: NOW, again })).toMatchObject({ groups: 1, files: 62 });
 });
 
 it('commits beside rows that go over are served without waiting for that', async () => {

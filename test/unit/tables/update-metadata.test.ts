@@ -93,7 +93,7 @@ test('a commit that is refused after one of which nobody knows: the outcome is u
   });
   const commit = commitUpdates({ ...table, catalog: refusing }, addWord('w'));
   expect(await rejectionCode(commit)).toBe('COMMIT_STATE_UNKNOWN');
-  expect(attempts).toBe(26);
+  expect(attempts).toBe(6);
 });
 
 test('an update that is never seen to have landed: the outcome is unknown', async () => {
