@@ -26,7 +26,7 @@ const OF_FILE_SYSTEMS = [
   'test/unit/features/{registry,table}-deletes.test.ts',
   'test/unit/maintenance/{compact-partitions,links,maintain-faults,own-folders,protection,sweep}.test.ts',
   'test/unit/materialization/{avro-source,carried-rows,source-files}.test.ts',
-  'test/unit/online/{decoded-reads,online-read}.test.ts',
+  'test/unit/online/{decoded-reads,loaded-parts,many-files,online-read,sorted-files}.test.ts',
   'test/unit/tables/{other-writers,pinned-table,plan-deletes}.test.ts',
 ];
 

@@ -26,7 +26,7 @@ import {
 
 /** A retrieval to save as a table. Its entity rows are anything but a window. */
 export interface SaveTrainingSetRequest extends SaveDatasetRequest {
-  /** Activities that share the entity rows, 1 to 1000; unless given: one for every ten million rows. */
+  /** Activities that share the entity rows, 1 to 1000; unless given, the engine's memory decides (ten million rows each with 4 GiB), or `worker.shards`. */
   readonly shards?: number;
 }
 

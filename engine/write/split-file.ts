@@ -30,11 +30,11 @@ export interface FilePart {
 export function partsOf({ rows, bytes }: SizedFile, targetFileBytes: number): number {
   const target = Math.max(MIN_FILE_BYTES, targetFileBytes);
   if (Number(bytes) <= TOLERANCE * target) return 1;
-  return Math.min(Number(rows), Math.ceil(Number(bytes) / target));
+  return Math.max(1, Math.min(Number(rows), Math.ceil(Number(bytes) / target)));
 }
 
 /**
- * Writes a file's rows as so many files, in their order, and deletes it.
+ * Writes a file's rows as so many files, nearly in their order, and deletes it.
  * @param columns names of the file's columns
  * @param options of the statement: format, field ids and statistics
  */

@@ -221,7 +221,10 @@ export class TrinoEngine {
       let read = 0;
       for (const source of sources) if (await this.#probeSource(client, source)) read += 1;
       const warning = await lackOfRights(client, written.queryId);
-      for (const table of made.splice(0)) await dropStagingTable(place, table);
+      for (const table of [...made]) {
+        await dropStagingTable(place, table);
+        made.splice(made.indexOf(table), 1);
+      }
       return { version, named: client.place.catalog, sources: read, warning };
     } catch (error) {
       await dropStagingTables(place, made);

@@ -25,6 +25,7 @@ const LONG = [
     'sink-follow',
     'sink-kafka',
     'sink-kill',
+    'sink-page',
     'temporal-faults',
     'temporal-local-server',
     'two-workers',

@@ -87,16 +87,16 @@ describe('beside other work that holds up the process', () => {
   });
 
   test('what has waited for its turn before has less time left to be held up', async () => {
-    const limits = { ...LIMITS, timeoutMs: 300, queueTimeoutMs: 1_000 };
+    const limits = { ...LIMITS, timeoutMs: 300, queueTimeoutMs: 10_000 };
     const endless = () => new Promise(() => undefined);
-    const failures = [500, 950].map((waitingMs) =>
+    const failures = [500, 9_950].map((waitingMs) =>
       failureOf(withDeadline(limits, endless, { executionMs: 0, waitingMs })),
     );
     await nextTurn();
     holdUp(200);
     expect(await Promise.all(failures)).toMatchObject([{ code: 'TIMED_OUT' }, { code: 'OVERLOADED' }]);
     // One that need not wait any more goes on.
-    const spent = { executionMs: 0, waitingMs: 2_000 };
+    const spent = { executionMs: 0, waitingMs: 20_000 };
     expect(await withDeadline(limits, () => sleep(20, 'done'), spent)).toBe('done');
   });
 });

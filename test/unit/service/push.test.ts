@@ -182,7 +182,7 @@ describe('POST /push', () => {
     expect(await rebuild()).toBe('full');
     await moraine.deleteRows('demo.mixed', 'driver_id = 2');
     expect(await rebuild()).toBe('rebuild-buckets');
-    await expect.poll(() => read('mixed_n:n', [1, 2, ...marked])).toEqual([1, null, ...marked]);
+    await expect.poll(() => read('mixed_n:n', [1, 2, ...marked]), { timeout: 30_000 }).toEqual([1, null, ...marked]);
   });
 
   it('commits the rows of several pushes to a source table together', async () => {
