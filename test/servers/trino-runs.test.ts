@@ -228,7 +228,7 @@ test('a worker that is killed before or after the insert, or while it copies wha
 test('a query whose answers are lost while it runs is ended, and the next run has all rows', async () => {
   const proxy = await startFaultyProxy(lake.trino, { remembers: false });
   closing.unshift(() => proxy.close());
-  const project = await trinoProject({ uri: proxy.address, options: { 'trino.query-timeout-ms': '60000' } });
+  const project = await trinoProject({ uri: proxy.address, options: { 'trino.query-timeout-ms': '30000' } });
   const { small, view } = project;
   const deps = await materializationDeps(small.project);
   const locked = lockStagedRows(project);
