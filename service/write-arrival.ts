@@ -25,7 +25,7 @@ export function roomOnArrival(room: WriteRoom, maxBodyBytes: number): preParsing
       // A response that was closed before does not tell of it again.
       if (reply.raw.destroyed) share.leave();
       else reply.raw.once('close', () => share.leave());
-      done(null, length === undefined ? counted(payload, share) : payload);
+      done(null, length === undefined ? counted(payload, share, maxBodyBytes) : payload);
     } catch (error) {
       done(error as Error);
     }
@@ -40,21 +40,29 @@ export function shareOf({ writeShare }: FastifyRequest): WriteShare {
 
 type Payload = Parameters<preParsingHookHandler>[2];
 
-/** The same body, which takes room part by part. */
-function counted(payload: Payload, share: WriteShare): Transform {
+/** The same body, which takes room part by part. What is more than the route takes is not counted: nobody keeps it. */
+function counted(payload: Payload, share: WriteShare, maxBodyBytes: number): Transform {
+  let bytes = 0;
+  // What is on its way goes nowhere, so that the client can read its answer.
+  const leaveRest = (): void => {
+    payload.unpipe(counter);
+    payload.resume();
+  };
   const counter = new Transform({
     transform(chunk: Buffer, _, done) {
       try {
         share.grow(chunk.length);
+        bytes += chunk.length;
+        if (bytes > maxBodyBytes) leaveRest();
         done(null, chunk);
       } catch (error) {
-        // What is on its way goes nowhere, so that the client can read its answer.
-        payload.unpipe(counter);
-        payload.resume();
+        leaveRest();
         done(error as Error);
       }
     },
   });
+  // The parser listens no longer when it has refused a body, whose connection may still end.
+  counter.on('error', () => undefined);
   payload.on('error', (error: Error) => counter.destroy(error));
   return payload.pipe(counter);
 }

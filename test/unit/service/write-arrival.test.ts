@@ -1,5 +1,6 @@
 /** Bodies of writes that arrive: they have room before they are read, or are refused, and leave none behind. */
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { FeatureLab } from '../../support/feature-lab.js';
 import { type LabService, startLabService } from '../../support/lab-service.js';
@@ -29,22 +30,31 @@ interface Sender {
 
 /** Sends a head and what is given of a body, and nothing more. @param length of the whole body; undefined: it comes in chunks */
 function send(length: number | undefined, part: string, type = 'application/json'): Sender {
-  const socket = connect({ host: '127.0.0.1', port: Number(new URL(service.service.url).port) });
-  onTestFinished(() => void socket.destroy());
-  socket.on('error', () => undefined).setEncoding('utf8');
+  const socket = open(service);
   const status = new Promise<number>((resolve) => {
     socket.on('data', (text: string) => resolve(Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1])));
   });
-  const framing = length === undefined ? 'transfer-encoding: chunked' : `content-length: ${length}`;
-  socket.write(`POST /write-to-online-store HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\n${framing}\r\n\r\n`);
+  socket.write(headOf(length, type));
   socket.write(length === undefined ? chunk(part) : part);
   return { socket, status };
 }
+
+function open({ service: { url } }: LabService): Socket {
+  const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port) });
+  onTestFinished(() => void socket.destroy());
+  return socket.on('error', () => undefined).setEncoding('utf8');
+}
+
+function headOf(length: number | undefined, type = 'application/json'): string {
+  const framing = length === undefined ? 'transfer-encoding: chunked' : `content-length: ${length}`;
+  return `POST /write-to-online-store HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\n${framing}\r\n\r\n`;
+}
+
 const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
 
 /** Requests and bytes, as the metrics tell them. */
-async function held(): Promise<readonly [requests: number, bytes: number]> {
-  const metrics = await (await fetch(`${service.service.url}/metrics`)).text();
+async function held({ service: { url } } = service): Promise<readonly [requests: number, bytes: number]> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
   const figure = (name: string) => Number(new RegExp(`^moraine_write_queue_${name} (\\d+)$`, 'm').exec(metrics)?.[1]);
   return [figure('requests'), figure('bytes')];
 }
@@ -54,15 +64,15 @@ const body = (n: number, bytes: number): string =>
 
 test('a body has the room of its length before it has arrived, and others are refused unread', async () => {
   const first = send(800, body(1, 800).slice(0, 100));
-  await expect.poll(held).toEqual([1, 800]);
+  await expect.poll(() => held()).toEqual([1, 800]);
   // Not a byte of it was sent.
   expect(await send(225, '').status).toBe(429);
   // In chunks it has what has arrived.
   const growing = send(undefined, 'x'.repeat(124));
-  await expect.poll(held).toEqual([2, 924]);
+  await expect.poll(() => held()).toEqual([2, 924]);
   growing.socket.write(chunk('x'.repeat(101)));
   expect(await growing.status).toBe(429);
-  await expect.poll(held).toEqual([1, 800]);
+  await expect.poll(() => held()).toEqual([1, 800]);
   expect((await service.post('/write-to-online-store', JSON.parse(body(2, 0)))).status).toBe(200);
   first.socket.write(body(1, 800).slice(100));
   expect(await first.status).toBe(200);
@@ -71,7 +81,7 @@ test('a body has the room of its length before it has arrived, and others are re
 
 test('a connection whose write was refused unread goes on: its body is no request', async () => {
   const first = send(1_000, '');
-  await expect.poll(held).toEqual([1, 1_000]);
+  await expect.poll(() => held()).toEqual([1, 1_000]);
   const { socket, status } = send(500, '');
   expect(await status).toBe(429);
   let text = '';
@@ -79,15 +89,15 @@ test('a connection whose write was refused unread goes on: its body is no reques
   socket.write(`${'x'.repeat(500)}GET /health HTTP/1.1\r\nhost: x\r\n\r\n`);
   await expect.poll(() => text).toMatch(/^HTTP\/1\.1 200 /);
   first.socket.destroy();
-  await expect.poll(held).toEqual([0, 0]);
+  await expect.poll(() => held()).toEqual([0, 0]);
 });
 
 test('writes that arrive count, and give their room back when they go away or are refused', async () => {
   const three = [send(10, '{'), send(undefined, '{'), send(10, '')];
-  await expect.poll(held).toEqual([3, 21]);
+  await expect.poll(() => held()).toEqual([3, 21]);
   expect(await send(1, '').status).toBe(429);
   for (const { socket } of three) socket.destroy();
-  await expect.poll(held).toEqual([0, 0]);
+  await expect.poll(() => held()).toEqual([0, 0]);
   // Not JSON, another media type, too large by itself, empty.
   const refused = [send(2, '{{'), send(5, 'a,b\n1', 'text/csv'), send(2 ** 26 + 1, ''), send(0, '')];
   expect(await Promise.all(refused.map(({ status }) => status))).toEqual([400, 415, 413, 400]);
@@ -100,4 +110,24 @@ test('a write alone has room however large it is', async () => {
   chunked.socket.write('0\r\n\r\n');
   expect(await chunked.status).toBe(200);
   expect(await held()).toEqual([0, 0]);
+});
+
+test('a body in chunks that is too large, of a client that goes away before it is told, ends nothing else', async () => {
+  // The answer of the first request keeps that of the second waiting.
+  const slow = await startLabService(lab, { groupCommitMs: 1_000 });
+  onTestFinished(slow.close);
+  const faults: unknown[] = [];
+  const note = (error: unknown): void => void faults.push(error);
+  process.on('uncaughtException', note);
+  onTestFinished(() => void process.off('uncaughtException', note));
+  const socket = open(slow);
+  const first = body(5, 100);
+  socket.write(`${headOf(first.length)}${first}${headOf(undefined)}`);
+  for (let part = 0; part < 65; part += 1) socket.write(chunk('x'.repeat(2 ** 20)));
+  const errors = async () => await (await fetch(`${slow.service.url}/ui/errors`)).text();
+  await expect.poll(errors, { interval: 20 }).toContain('LIMIT_EXCEEDED');
+  socket.destroy();
+  expect((await slow.get('/health')).status).toBe(200);
+  await sleep(100);
+  expect(faults).toEqual([]);
 });
