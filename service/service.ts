@@ -19,6 +19,7 @@ import { OfflineProcesses } from './offline-processes.js';
 import { openApiDocument } from './openapi.js';
 import { Pages } from './pages/add-pages.js';
 import type { PageDeps } from './pages/deps.js';
+import { endQueuedAnswers } from './queued-answers.js';
 import { readiness } from './readiness.js';
 import { RecentErrors } from './recent-errors.js';
 import { MAX_BODY_BYTES, type Route } from './route.js';
@@ -74,6 +75,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const sendError = errorSender(note);
   const tls = server.tls === undefined ? undefined : await readTlsFiles(server.tls);
   const app = createApp(server, { tls, log: options.log ?? process.stderr, sendError });
+  endQueuedAnswers(app);
   const shutdown = new Shutdown(app, server.shutdownTimeoutMs);
   const tracing = await traceRequestsIfConfigured(app);
   const watchedTls = await followTls(app, server.tls);

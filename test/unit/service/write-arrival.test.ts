@@ -131,3 +131,14 @@ test('a body in chunks that is too large, of a client that goes away before it i
   await sleep(100);
   expect(faults).toEqual([]);
 });
+
+test('writes behind a request that is not answered give their room back when their client goes away', async () => {
+  const slow = await startLabService(lab, { groupCommitMs: 1_000 });
+  onTestFinished(slow.close);
+  const socket = open(slow);
+  const first = body(6, 100);
+  socket.write(`${headOf(first.length)}${first}${headOf(3)}{{{${headOf(undefined)}${chunk('{')}`);
+  await expect.poll(() => held(slow)).toEqual([3, 104]);
+  socket.destroy();
+  await expect.poll(() => held(slow), { timeout: 20_000 }).toEqual([0, 0]);
+});
