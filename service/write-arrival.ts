@@ -1,4 +1,4 @@
-/** Bodies of writes take their room when they begin to arrive: what has no room is refused before it is in memory. */
+/** Bodies of writes take their room as they arrive: what has no room is refused before it is in memory. */
 import { Transform } from 'node:stream';
 import type { FastifyRequest, preParsingHookHandler } from 'fastify';
 import type { WriteRoom, WriteShare } from './write-room.js';
@@ -17,15 +17,15 @@ declare module 'fastify' {
 export function roomOnArrival(room: WriteRoom, maxBodyBytes: number): preParsingHookHandler {
   return (request, reply, payload, done) => {
     const length = request.headers['content-length'];
-    const bytes = length === undefined ? 0 : Number(length);
-    if (bytes > maxBodyBytes) return done(null, payload);
+    const declared = length === undefined ? 0 : Number(length);
+    if (declared > maxBodyBytes) return done(null, payload);
     try {
-      const share = room.enter(bytes);
+      const share = room.enter(declared);
       request.writeShare = share;
       // A response that was closed before does not tell of it again.
       if (reply.raw.destroyed) share.leave();
       else reply.raw.once('close', () => share.leave());
-      done(null, length === undefined ? counted(payload, share, maxBodyBytes) : payload);
+      done(null, counted(payload, share, maxBodyBytes));
     } catch (error) {
       done(error as Error);
     }

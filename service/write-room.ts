@@ -15,7 +15,7 @@ interface Held {
 
 /** The room of one write, from the arrival of its body to its last commit. */
 export interface WriteShare {
-  /** More of a body arrives whose head does not say how long it is. @throws OVERLOADED if there is no room for it */
+  /** More of the body has arrived. @throws OVERLOADED if there is no room for it */
   grow(bytes: number): void;
   /** Does a write, whatever it commits. Its room is free when it ends, and not before, though its client be gone. @throws what the work throws */
   hold<T>(work: () => Promise<T>): Promise<T>;
@@ -39,12 +39,13 @@ export class WriteRoom {
   }
 
   /**
-   * Takes room for a write whose body is about to be read. A write alone has room however large it is.
-   * @param bytes of its body; 0 where nobody knows: they are counted as they arrive
+   * Takes room for a write whose body is about to be read, as one of those that may be at a time. Its bytes count as they arrive: those that a
+   * client promises and does not send keep nobody out. A write alone has room however large it is.
+   * @param declared bytes of its body, which must have room at present; 0 where its head does not tell
    * @throws OVERLOADED before anything of it is read
    */
-  enter(bytes: number): WriteShare {
-    this.#requireRoom(this.held, bytes);
+  enter(declared: number): WriteShare {
+    this.#requireRoom(this.held, declared);
     let taken = 0;
     let isIn = false;
     let isWorking = false;
@@ -60,7 +61,7 @@ export class WriteRoom {
       this.#bytes -= taken;
       isIn = false;
     };
-    take(bytes);
+    take(0);
     return {
       grow: (more) => {
         if (!isIn) return;
