@@ -459,7 +459,7 @@ describe('historical features over HTTP', () => {
   });
 
   it('leave their place to others if the client stops reading and keeps its connection', async () => {
-    const impatient = await startLabService(lab, { maxRetrievals: 1, sendTimeoutMs: 1_000 });
+    const impatient = await startLabService(lab, { maxRetrievals: 1, sendTimeoutMs: 3_000 });
     onTestFinished(impatient.close);
     const { url } = impatient.service;
     // The answer is larger than what the system keeps for a connection.
