@@ -106,6 +106,7 @@ async function startUpload(service: ServiceProcess, path: string, body: string):
   return { socket, answer };
 }
 
+/** Waits until so many have begun to arrive, or wait to be committed. */
 async function queuedWrites({ url }: ServiceProcess, count: number): Promise<void> {
   const metrics = async (): Promise<string> => await (await fetch(`${url}/metrics`)).text();
   await expect.poll(metrics, { timeout: 10_000 }).toContain(`moraine_write_queue_requests ${count}\n`);
@@ -127,7 +128,7 @@ test('requests in flight are finished, idle connections are closed, and new ones
     'content-type': 'application/json',
     'idempotency-key': 'a push',
   });
-  await queuedWrites(service, 1);
+  await queuedWrites(service, 2);
 
   const ended = service.stop();
   await idle.closed;
@@ -178,7 +179,7 @@ test('what is not finished within the limit is ended: 503 says so, and a write i
   lockCatalog(small.folder);
   const read = post(service, '/get-online-features', QUESTION);
   const write = post(service, '/write-to-online-store', PUSH);
-  await queuedWrites(service, 1);
+  await queuedWrites(service, 2);
   const ended = service.stop();
   const closing = { code: 'SERVICE_CLOSING', error: 'The service stopped before the answer was complete.' };
   expect(await read).toMatchObject({ status: 503, connection: 'close', body: closing });
