@@ -264,7 +264,7 @@ describe('POST /write-to-online-store', () => {
 
 describe('a group of writes', () => {
   it('is one commit, in which a wrong batch fails alone', async () => {
-    const { write, values, service } = await start();
+    const { write, values, service } = await start({ groupCommitMs: 500 });
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) => write('grouped', one(index === 7 ? 'x' : index, index))),
     );
