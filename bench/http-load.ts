@@ -88,7 +88,7 @@ const [PRESENT_KEYS, ABSENT_KEYS] = [95, 5];
 
 /**
  * A number of the values of many entities, of which one of twenty is absent, the same for servers that answer the same: `m1` is a double there, and a decimal here.
- * Whether a key was found counts, too; Feast's other statuses are not ours.
+ * The number also covers whether each key was found. It leaves out other statuses, since Feast's differ from ours.
  * @throws if a server finds an entity that is not there, or does not find one that is
  */
 export async function digestOfAnswers(url: string, entities: number): Promise<number> {

@@ -5,6 +5,7 @@
 import { Client } from 'undici';
 import { randomNumbers } from './online-reads.js';
 import { FEATURE_NAMES, ONLINE_VIEW, sleep } from './online-source.js';
+import { percentile } from './percentile.js';
 
 const CONNECTIONS = 50;
 const ROWS = 10;
@@ -123,21 +124,21 @@ export async function measurePushes(load: PushLoad): Promise<PushFigures> {
   const part = Math.min(60_000, endMs / 4);
   return {
     rowsPerSecond: (ROWS * pushes.length) / load.seconds,
-    p50: percentile(pushes, 0.5),
-    p99: percentile(pushes, 0.99),
-    max: percentile(pushes, 1),
+    p50: percentileOf(pushes, 0.5),
+    p99: percentileOf(pushes, 0.99),
+    max: percentileOf(pushes, 1),
     quickSpans: quickSpans(pushes, endMs),
     failed,
-    firstReadP99: percentile(
+    firstReadP99: percentileOf(
       reads.filter(({ due }) => due < part),
       0.99,
     ),
-    lastReadP99: percentile(
+    lastReadP99: percentileOf(
       reads.filter(({ due }) => due >= endMs - part),
       0.99,
     ),
-    servedP50: percentileOf(served, 0.5),
-    servedP99: percentileOf(served, 0.99),
+    servedP50: percentile(served, 0.5),
+    servedP99: percentile(served, 0.99),
   };
 }
 
@@ -146,7 +147,7 @@ function quickSpans(pushes: readonly Timed[], endMs: number): number {
   const p99s: number[] = [];
   for (let from = 0; from < endMs; from += SPAN_MS)
     p99s.push(
-      percentile(
+      percentileOf(
         pushes.filter(({ due }) => due >= from && due < from + SPAN_MS),
         0.99,
       ),
@@ -234,14 +235,9 @@ async function post(client: Client, path: string, body: string): Promise<string>
   return text;
 }
 
-function percentile(times: readonly Timed[], part: number): number {
-  return percentileOf(
+function percentileOf(times: readonly Timed[], part: number): number {
+  return percentile(
     times.map(({ took }) => took),
     part,
   );
-}
-
-function percentileOf(times: readonly number[], part: number): number {
-  const sorted = [...times].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }

@@ -65,7 +65,6 @@ function afterOthers(error: unknown, started: readonly { readonly view: string }
   const { code, message, remedy, details } = error;
   const views = started.map(({ view }) => view);
   const names = [...new Set(views)].map((view) => `'${view}'`).join(', ');
-  return new MoraineError(code, `${message} Started before that, and going on: ${names}.`, {
-    ...{ remedy, details: { ...details, started: views }, cause: error },
-  });
+  const more = { remedy, details: { ...details, started: views }, cause: error };
+  return new MoraineError(code, `${message} Started before that, and going on: ${names}.`, more);
 }

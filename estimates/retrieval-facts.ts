@@ -39,7 +39,7 @@ export interface OutlinedRetrieval {
   readonly facts: RetrievalFacts;
 }
 
-/** How many shards a retrieval is to have; by the entity rows and the engine's memory unless given. */
+/** The number of shards of a retrieval. Unless given, entity rows and the engine's memory decide. */
 interface SharedBy {
   readonly shards?: number | undefined;
   /** Number of shards that workers could share. */

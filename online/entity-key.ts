@@ -204,8 +204,12 @@ export function keyValue(type: IcebergType, value: unknown): PrimitiveValue | un
       return typeof value === 'bigint' ? fromUnits(value, 0n, MICROS_PER_DAY - 1n) : fromTemporalText(type, value);
     case 'timestamp':
     case 'timestamptz':
-      if (value instanceof Date) return BigInt(value.getTime()) * MICROS_PER_MILLI;
-      return typeof value === 'bigint' ? fromInteger(value, 64) : fromTemporalText(type, value);
+    case 'timestamp_ns':
+    case 'timestamptz_ns': {
+      const unit = value instanceof Date ? BigInt(value.getTime()) * perMilli(type) : value;
+      const found = typeof unit === 'bigint' ? unit : fromTemporalText(type, value);
+      return typeof found === 'bigint' ? fromInteger(found, 64) : undefined;
+    }
     case 'decimal': {
       const unscaled =
         typeof value === 'bigint' ? value : fromJson(type, typeof value === 'number' ? String(value) : value);
@@ -214,12 +218,6 @@ export function keyValue(type: IcebergType, value: unknown): PrimitiveValue | un
     case 'binary':
     case 'fixed':
       return value instanceof Uint8Array ? value : fromJson(type, value);
-    case 'timestamp_ns':
-    case 'timestamptz_ns': {
-      const nanos = value instanceof Date ? BigInt(value.getTime()) * NANOS_PER_MILLI : fromTemporalText(type, value);
-      const found = typeof value === 'bigint' ? value : nanos;
-      return typeof found === 'bigint' ? fromInteger(found, 64) : undefined;
-    }
     default:
       return fromJson(type, value);
   }
@@ -242,12 +240,14 @@ function fromUnits(value: bigint, least: bigint, most: bigint): PrimitiveValue |
 }
 
 /** ISO text; a zone that is missing is UTC, one that a zone-less type does not have is converted away. */
+const isNanos = ({ kind }: PrimitiveType): boolean => kind === 'timestamp_ns' || kind === 'timestamptz_ns';
+const perMilli = (type: PrimitiveType): bigint => (isNanos(type) ? NANOS_PER_MILLI : MICROS_PER_MILLI);
+
 function fromTemporalText(type: PrimitiveType, value: unknown): PrimitiveValue | undefined {
   if (typeof value !== 'string') return undefined;
   if (type.kind === 'time') return fromJson(type, value);
   const hasZone = /(?:Z|[+-]\d\d:\d\d)$/.test(value);
-  const isNanos = type.kind === 'timestamp_ns' || type.kind === 'timestamptz_ns';
-  return fromJson({ kind: isNanos ? 'timestamptz_ns' : 'timestamptz' }, hasZone ? value : `${value}Z`);
+  return fromJson({ kind: isNanos(type) ? 'timestamptz_ns' : 'timestamptz' }, hasZone ? value : `${value}Z`);
 }
 
 function fromJson(type: IcebergType, value: unknown): PrimitiveValue | undefined {

@@ -60,7 +60,7 @@ function headersOf(texts: readonly string[]): SnapshotHeaders {
   return count === texts.length ? shown : { ...shown, [LEFT_OUT_HEADER]: String(texts.length - count) };
 }
 
-/** How many of the texts, which are ASCII, the header has room for. */
+/** The number of texts that fit into the header. They are ASCII. */
 function countOfRoom(texts: readonly string[]): number {
   let bytes = -SEPARATOR.length;
   for (const [place, text] of texts.entries()) {

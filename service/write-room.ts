@@ -49,10 +49,10 @@ export class WriteRoom {
     let taken = 0;
     let isIn = false;
     let isWorking = false;
-    const take = (more: number): void => {
-      this.#requests += isIn ? 0 : 1;
-      this.#bytes += more;
-      taken += more;
+    const comeIn = (): void => {
+      if (isIn) return;
+      this.#requests += 1;
+      this.#bytes += taken;
       isIn = true;
     };
     const leave = (): void => {
@@ -61,20 +61,17 @@ export class WriteRoom {
       this.#bytes -= taken;
       isIn = false;
     };
-    take(0);
+    comeIn();
     return {
       grow: (more) => {
         if (!isIn) return;
         this.#requireRoom({ requests: this.#requests - 1, bytes: this.#bytes - taken }, taken + more);
-        take(more);
+        this.#bytes += more;
+        taken += more;
       },
       hold: async (work) => {
         // A client that went away when its whole body had arrived has its rows written.
-        if (!isIn) {
-          const bytesAgain = taken;
-          taken = 0;
-          take(bytesAgain);
-        }
+        comeIn();
         isWorking = true;
         try {
           return await work();

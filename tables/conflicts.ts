@@ -47,6 +47,9 @@ export function persistently(limits: RetryLimits, times: number): RetryLimits {
  */
 const PLAN_AGAIN: RetryLimits = { retries: 100, minWaitMs: 10, maxWaitMs: 1000, totalTimeoutMs: 1_800_000 };
 
+/** Whether a conflict was given up after {@link Attempts}: others were faster with the table each time. Other conflicts say that trying again is of no use. */
+export const isOutrun = ({ details }: MoraineError): boolean => details['attempts'] !== undefined;
+
 /** The attempts of one piece of work, with the waits between them. */
 export class Attempts {
   readonly #limits: RetryLimits;

@@ -5,7 +5,7 @@ export { ANCESTRY, ancestryOf, isInAncestry } from './ancestry.js';
 export type { ArrivedDeletes } from './arrived-deletes.js';
 export { changeSchema } from './change-schema.js';
 export { type CommitOptions, type CommitResult, reload, requireCatalog, requireWritable } from './commit.js';
-export { clockOf, hasCode, retryConflicts } from './conflicts.js';
+export { clockOf, hasCode, isOutrun, retryConflicts } from './conflicts.js';
 export { danglingTest, deleteFileKey } from './dangling-deletes.js';
 export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
 export { ensureTable, findTable } from './ensure-table.js';

@@ -4,6 +4,7 @@ import { parseSchema } from '../../iceberg/index.js';
 import { stageRows } from '../../staging/index.js';
 import { commitAppend, loadTable } from '../../tables/index.js';
 import { type BenchJob, type BenchSize, figure } from '../job.js';
+import { median } from '../percentile.js';
 import { openBenchProject } from '../world.js';
 
 const NAME = 'append-commits';
@@ -19,8 +20,7 @@ const SCHEMA = parseSchema({
 
 function medianAround(values: readonly number[], place: number): number {
   const from = Math.max(0, Math.min(place - 1 - NEIGHBOURS, values.length - 2 * NEIGHBOURS - 1));
-  const near = values.slice(from, from + 2 * NEIGHBOURS + 1).sort((a, b) => a - b);
-  return near[near.length >> 1] ?? Number.NaN;
+  return median(values.slice(from, from + 2 * NEIGHBOURS + 1));
 }
 
 export const appendCommits: BenchJob = {

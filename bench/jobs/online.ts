@@ -24,6 +24,7 @@ import {
   sleep,
 } from '../online-source.js';
 import { PartStatements } from '../part-statement.js';
+import { median, percentile } from '../percentile.js';
 import { benchCatalog, openBenchProject } from '../world.js';
 
 const NAME = 'online';
@@ -99,16 +100,13 @@ async function countedReads(reader: OnlineReader, count: number, next: () => Ret
   }
   const { hits, misses } = reader.cacheStats;
   const found = hits - before.hits;
-  times.sort((a, b) => a - b);
   return {
     parts: found / (found + misses - before.misses),
     reads: whole / count,
-    p50: times[Math.floor(count * 0.5)] ?? Number.NaN,
-    p99: times[Math.floor(count * 0.99)] ?? Number.NaN,
+    p50: median(times),
+    p99: percentile(times, 0.99),
   };
 }
-
-const medianOf = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1] ?? Number.NaN;
 
 export const onlineReads: BenchJob = {
   name: NAME,
@@ -225,10 +223,10 @@ export const onlineReads: BenchJob = {
             rawEntities?.push(await raw.readEntity(entityAt(place)));
           }
           return {
-            part: medianOf(parts ?? []),
-            statement: medianOf(statements ?? []),
-            raw: medianOf(rawParts ?? []),
-            rawEntity: medianOf(rawEntities ?? []),
+            part: median(parts ?? []),
+            statement: median(statements ?? []),
+            raw: median(rawParts ?? []),
+            rawEntity: median(rawEntities ?? []),
           };
         }),
       );

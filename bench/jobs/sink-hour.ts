@@ -19,6 +19,7 @@ import { expireOnce } from '../../test/support/maintain-once.js';
 import { forkProgram } from '../fork-program.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
 import { sleep } from '../online-source.js';
+import { median } from '../percentile.js';
 import { filesOf, openBenchProject } from '../world.js';
 
 const NAME = 'sink-hour';
@@ -283,6 +284,5 @@ export const sinkHour: BenchJob = {
 };
 
 function medianOf(all: readonly Took[]): Took {
-  const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
   return { cpu: median(all.map(({ cpu }) => cpu)), wall: median(all.map(({ wall }) => wall)) };
 }

@@ -8,6 +8,7 @@ import { parseSchema } from '../../iceberg/index.js';
 import { startMoraine } from '../../test/support/cli.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
 import { sleep } from '../online-source.js';
+import { percentile } from '../percentile.js';
 
 const NAME = 'sink-serving';
 const TABLE = 'bench.events';
@@ -170,9 +171,6 @@ async function load(events: Events, seconds: number, requireAlive: () => void): 
   }
 }
 
-const percentileOf = (values: readonly number[], part: number): number =>
-  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))] ?? Number.NaN;
-
 export const sinkServing: BenchJob = {
   name: NAME,
   title:
@@ -198,7 +196,7 @@ export const sinkServing: BenchJob = {
         await measure(() => load(events, SECONDS[context.size], requireAlive));
         await sink.end();
         await service.end();
-        const ofInterval = (part: number): number => percentileOf(events.served, part) / (INTERVAL_S * 1000);
+        const ofInterval = (part: number): number => percentile(events.served, part) / (INTERVAL_S * 1000);
         return { p50: ofInterval(0.5), p99: ofInterval(0.99), max: ofInterval(1), records: events.served.length };
       } finally {
         for (const command of commands) command.kill();

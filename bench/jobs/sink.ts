@@ -18,6 +18,7 @@ import {
   type Measurement,
 } from '../job.js';
 import { aboveIdleMb, MIB, memoryFigure } from '../memory-above-idle.js';
+import { median } from '../percentile.js';
 import { runForeign } from '../python.js';
 import { openBenchProject } from '../world.js';
 
@@ -222,7 +223,3 @@ const factsOf = (measured: Measurement | undefined) =>
   Object.entries(measured?.extra ?? {})
     .filter(([name]) => /^(fact|files)/.test(name))
     .sort();
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}

@@ -6,6 +6,7 @@ import { commitAppend, loadTable } from '../../tables/index.js';
 import { startRestServer } from '../../test/support/rest-server.js';
 import { startMinio } from '../../test/support/s3-server.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
+import { median } from '../percentile.js';
 import { runForeign } from '../python.js';
 import { RequestClock } from '../request-clock.js';
 
@@ -73,9 +74,6 @@ async function inLakehouse<T>(context: BenchContext, work: (lakehouse: Lakehouse
     await store.close();
   }
 }
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
 export const storeCommit: BenchJob = {
   name: NAME,

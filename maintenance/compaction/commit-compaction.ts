@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { TableMetadata } from '../../iceberg/index.js';
 import { NEWEST_ROWS_AS_OF } from '../../online/index.js';
-import { commitRewrite, findRun, readStagedManifest, type Table } from '../../tables/index.js';
+import { commitRewrite, findRun, isOutrun, readStagedManifest, type Table } from '../../tables/index.js';
 import { carryDeletes, type StagedGroup } from './carry-deletes.js';
 import type { CompactDeps } from './compact-deps.js';
 import { compactFaultPoint } from './compact-fault-points.js';
@@ -77,8 +77,7 @@ async function commitOrConflict(
     return { committed: groups, conflicts: [], reason: null, snapshotId, isOutrun: false };
   } catch (error) {
     if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
-    const isOutrun = error.details['attempts'] !== undefined;
-    return { committed: [], conflicts: groups, reason: error.message, snapshotId: null, isOutrun };
+    return { committed: [], conflicts: groups, reason: error.message, snapshotId: null, isOutrun: isOutrun(error) };
   }
 }
 

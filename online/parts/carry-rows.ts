@@ -12,7 +12,7 @@ import { valueAt } from './column.js';
 import type { DecodedTable } from './decoded-table.js';
 import { longAt } from './key-index.js';
 import { KeyRanges } from './key-ranges.js';
-import { partOf, SLICE_MS } from './load-parts.js';
+import { partOf, SLICE_MS, type SlotToLoad } from './load-parts.js';
 import { newestRows } from './newest-rows.js';
 import type { PartLoader } from './part-loader.js';
 import { routeRows, rowsByRange } from './route-rows.js';
@@ -27,9 +27,11 @@ export interface HeldCell {
 }
 
 /** What a slot had. */
-interface HeldPart extends Behind {
-  readonly slot: Slot;
+interface HeldPart extends SlotToLoad {
+  readonly behind: Behind;
 }
+
+const whole = (slot: Slot, part: Part): HeldPart => ({ slot, behind: { part, files: [], isWider: false } });
 
 /** The cells of a table that are decoded, by name. What their slots give up later stays here. */
 export function heldCells(table: DecodedTable): ReadonlyMap<string, HeldCell> {
@@ -37,8 +39,8 @@ export function heldCells(table: DecodedTable): ReadonlyMap<string, HeldCell> {
   for (const [name, { slots, ranges }] of table.cells()) {
     const parts = slots.flatMap((slot): readonly HeldPart[] => {
       const { part, behind } = slot;
-      if (part !== null) return [{ slot, part, files: [], isWider: false }];
-      return behind === null ? [] : [{ slot, ...behind }];
+      if (part !== null) return [whole(slot, part)];
+      return behind === null ? [] : [{ slot, behind }];
     });
     if (ranges !== undefined && parts.length === slots.length) held.set(name, { ranges, parts });
   }
@@ -97,14 +99,14 @@ async function sourcesOf(
     if (ofCell === undefined || byNumber === null) return null;
     const moved = new Map([...byNumber].flatMap(([number, of]) => (of === undefined ? [] : [[number, of] as const])));
     const lacksMoved = ofCell.parts.some(
-      ({ files: lacked, isWider }) => isWider || lacked.some(({ location }) => compactionOf.has(location)),
+      ({ behind }) => behind.isWider || behind.files.some(({ location }) => compactionOf.has(location)),
     );
     if (lacksMoved) for (const part of ofCell.parts) incomplete.push(part);
-    const missing = lacksMoved ? [] : ofCell.parts.flatMap((part) => part.files);
+    const missing = lacksMoved ? [] : ofCell.parts.flatMap(({ behind }) => behind.files);
     sources.set(name, { ...ofCell, moved, missing: new Set(missing.map(({ sequenceNumber }) => sequenceNumber)) });
   }
   if (incomplete.length === 0) return sources;
-  const lacked = new Set(incomplete.flatMap((part) => part.files));
+  const lacked = new Set(incomplete.flatMap(({ behind }) => behind.files));
   return lacked.size > MOST_LACKED_FILES ? null : await completed(before, sources, incomplete, loader);
 }
 
@@ -115,13 +117,10 @@ async function completed(
   incomplete: readonly HeldPart[],
   loader: PartLoader,
 ): Promise<ReadonlyMap<string, Source>> {
-  const whole = await loader.complete(
-    before,
-    incomplete.map(({ slot, ...behind }) => ({ slot, behind })),
-  );
+  const parts = await loader.complete(before, incomplete);
   const complete = (held: HeldPart): HeldPart => {
-    const part = whole.get(held.slot);
-    return part === undefined ? held : { slot: held.slot, part, files: [], isWider: false };
+    const part = parts.get(held.slot);
+    return part === undefined ? held : whole(held.slot, part);
   };
   return new Map([...sources].map(([name, source]) => [name, { ...source, parts: source.parts.map(complete) }]));
 }
@@ -211,7 +210,9 @@ class Carrying {
       if (target === undefined) isWhole = false;
       return target === undefined || target === null ? undefined : listIn(target, key, compaction);
     };
-    for (const { part } of parts) {
+    for (const {
+      behind: { part },
+    } of parts) {
       this.#fromUs = later(this.#fromUs, part.fromUs);
       for (const { rows } of part.segments) await routeRows(rows, (row) => listOf(rows, row), this.#turns);
     }

@@ -205,7 +205,7 @@ export class PartLoader {
     }
   }
 
-  /** @param parts as {@link notePart} was told of them */
+  /** @param parts what the statement is for, as tracing is told */
   async #decode(
     table: DecodableFiles,
     wanted: readonly SlotToLoad[],

@@ -24,7 +24,7 @@ const killSql = (id: string): string =>
   `CALL system.runtime.kill_query(query_id => ${trinoLiteral(id)}, message => 'Moraine gave it up')`;
 
 /**
- * What the user lacks to end queries; undefined: nothing. Runs do without as long as no answer is lost.
+ * The right to end queries that the user lacks; undefined: the user has it. Runs need it only after a lost answer.
  * @param ended a query of the user that has ended, and so cannot be: Trino says that to whoever may call the procedure
  */
 export async function lackOfRights(client: TrinoClient, ended: string): Promise<string | undefined> {

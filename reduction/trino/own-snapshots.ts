@@ -14,7 +14,9 @@ export function requireOwnSnapshots(
   queries: readonly TrinoWritten[],
 ): void {
   const { snapshots } = metadata;
-  const problem = foreignWriter(snapshots, queries) ?? firstOf(queries, (query) => differenceOf(snapshots, query));
+  const problem =
+    foreignWriter(snapshots, queries) ??
+    queries.map((query) => differenceOf(snapshots, query)).find((found) => found !== undefined);
   if (problem === undefined) return;
   throw new MoraineError('TRINO_QUERY_FAILED', `The staging table ${formatTableName(identifier)} ${problem}.`);
 }
@@ -39,11 +41,3 @@ function differenceOf(snapshots: readonly Snapshot[], { queryId, rows }: TrinoWr
 }
 
 const writerOf = ({ summary }: Snapshot): string | undefined => summary.get('trino_query_id');
-
-function firstOf<Of, Found>(list: readonly Of[], find: (of: Of) => Found | undefined): Found | undefined {
-  for (const each of list) {
-    const found = find(each);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}

@@ -197,7 +197,7 @@ export class TrinoEngine {
    * Does with one row what {@link reduce} does with many, in tables that go: Trino reads it from a table that was filled here, writes it into
    * another one, and it is read from there. Then looks whether sources can be read, and queries ended.
    * @param connection writes the row, and reads it
-   * @param sources tables of the catalog. Those that are gone are no matter of Trino's, nor are those that it cannot read unless it is asked to
+   * @param sources tables of the catalog. A table that is gone is passed over; so is one that Trino cannot read, unless Trino is asked to read it
    * @throws MoraineError as {@link reduce}
    */
   async probe(connection: Connection, catalog: Catalog, sources: readonly ProbedSource[] = []): Promise<TrinoProbe> {

@@ -1,24 +1,17 @@
 /** An ingest of a Kafka topic, on a real broker and real worker processes: each record in the table once, and never a silent gap. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { jsonLines } from '../support/cli.js';
 import { ingestProject, upTo } from '../support/ingest-project.js';
-import { KAFKA_USER, KafkaServer } from '../support/kafka-server.js';
+import { kafkaOfFile } from '../support/kafka-of-file.js';
+import { KAFKA_USER, type KafkaServer } from '../support/kafka-server.js';
 
-const kafkaFolder = mkdtempSync(join(tmpdir(), 'moraine-kafka-'));
 let kafka: KafkaServer;
-beforeAll(async () => {
-  kafka = await KafkaServer.start(kafkaFolder);
-}, 300_000);
+kafkaOfFile((server) => (kafka = server));
 // A test that failed may have left it down.
 afterEach(() => kafka.restart());
-afterAll(async () => {
-  await kafka.close();
-  rmSync(kafkaFolder, { recursive: true });
-});
 
 /** Sends records with ids [from, to). */
 const send = (topic: string, from: number, to: number, partition = 0) =>

@@ -1,23 +1,16 @@
 /** examples/sink/README.md is run as it stands. */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { moraineOk } from '../support/cli.js';
 import { runPage } from '../support/documented-page.js';
-import { KafkaServer } from '../support/kafka-server.js';
+import { kafkaOfFile } from '../support/kafka-of-file.js';
+import type { KafkaServer } from '../support/kafka-server.js';
 import { projectRoot } from '../support/paths.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
-const kafkaFolder = mkdtempSync(join(tmpdir(), 'moraine-kafka-'));
 let kafka: KafkaServer;
-beforeAll(async () => {
-  kafka = await KafkaServer.start(kafkaFolder);
-}, 300_000);
-afterAll(async () => {
-  await kafka.close();
-  rmSync(kafkaFolder, { recursive: true });
-});
+kafkaOfFile((server) => (kafka = server));
 
 it('examples/sink has each record of its files and its topic once, in rows or among the dead letters', {
   timeout: 300_000,

@@ -1,14 +1,14 @@
 /** A Kafka topic into a table, with a real broker and records of Java's producer: each record once, and never a silent gap. */
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { SinkKafkaOptions, SinkKafkaProgress, SinkKafkaResult } from '../../client/index.js';
 import { createMoraine } from '../../index.js';
 import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
-import { KAFKA_USER, KafkaServer } from '../support/kafka-server.js';
+import { kafkaOfFile } from '../support/kafka-of-file.js';
+import { KAFKA_USER, type KafkaServer } from '../support/kafka-server.js';
 import { expectKillsSurvived, LOCAL_CONFIG, SINK_KILLS, sinkKills } from '../support/sink-kills.js';
 import { expectStopsSurvived } from '../support/stopped-runs.js';
 import { lookAt } from '../support/table-look.js';
@@ -24,17 +24,10 @@ const SCHEMA = {
 const STOPS = sinkKills(4);
 vi.setConfig({ testTimeout: 1_800_000 });
 
-const kafkaFolder = mkdtempSync(join(tmpdir(), 'moraine-kafka-'));
 let kafka: KafkaServer;
-beforeAll(async () => {
-  kafka = await KafkaServer.start(kafkaFolder);
-}, 300_000);
+const kafkaFolder = kafkaOfFile((server) => (kafka = server));
 // A test that failed may have left it down.
 afterEach(() => kafka.restart());
-afterAll(async () => {
-  await kafka.close();
-  rmSync(kafkaFolder, { recursive: true });
-});
 
 interface World {
   readonly folder: string;

@@ -1,27 +1,20 @@
 /** The programs of docs/sink.md are compiled and run as they stand, but for the address of the brokers. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { jsonLines, moraineOk } from '../support/cli.js';
 import { codeBlocks } from '../support/code-blocks.js';
 import { installMoraine } from '../support/installed-package.js';
-import { KafkaServer } from '../support/kafka-server.js';
+import { kafkaOfFile } from '../support/kafka-of-file.js';
+import type { KafkaServer } from '../support/kafka-server.js';
 import { projectRoot } from '../support/paths.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
-const kafkaFolder = mkdtempSync(join(tmpdir(), 'moraine-kafka-'));
 let kafka: KafkaServer;
-beforeAll(async () => {
-  kafka = await KafkaServer.start(kafkaFolder);
-}, 300_000);
-afterAll(async () => {
-  await kafka.close();
-  rmSync(kafkaFolder, { recursive: true });
-});
+kafkaOfFile((server) => (kafka = server));
 
 test('programs of docs/sink.md write with a configuration, with a project and from a topic, each record once', async () => {
   const cwd = temporaryFolder();
