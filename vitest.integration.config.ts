@@ -36,7 +36,12 @@ const OF_FILE_SYSTEMS = [
  */
 export default defineConfig({
   test: {
-    globalSetup: ['test/setup/build.ts', 'test/setup/python.ts', 'test/setup/temporal-server.ts'],
+    globalSetup: [
+      'test/setup/large-memory-folder.ts',
+      'test/setup/build.ts',
+      'test/setup/python.ts',
+      'test/setup/temporal-server.ts',
+    ],
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [

@@ -14,7 +14,12 @@ const ON_ONE_TRINO = ['test/servers/trino-{demo,reads,runs,training,types}.test.
 /** `npm run test:servers`: catalogs and engines that are large servers of their own. */
 export default defineConfig({
   test: {
-    globalSetup: ['test/setup/build.ts', 'test/setup/python.ts', 'test/setup/temporal-server.ts'],
+    globalSetup: [
+      'test/setup/large-memory-folder.ts',
+      'test/setup/build.ts',
+      'test/setup/python.ts',
+      'test/setup/temporal-server.ts',
+    ],
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     projects: [

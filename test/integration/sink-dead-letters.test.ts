@@ -85,7 +85,7 @@ it('runs and replays that are killed at any moment leave each record in the tabl
     for (let kills = 0; ; kills += 1) {
       const child = startMoraine(command, { cwd: folder });
       const ended = once(child, 'exit');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 450 + 170 * kills);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 450 * 1.4 ** kills);
       const [code] = (await ended) as [number | null];
       clearTimeout(timer);
       if (code === 0) return kills;

@@ -56,7 +56,8 @@ it.each(rounds)(
     writeFileSync(join(folder, 'b.ndjson'), lines(first, first + second));
     const run = ['sink', 'run', 'iot.uplinks', 'a.ndjson', 'b.ndjson', '--batch-size', String(BATCH)];
     let [kills, code] = [0, null as number | null];
-    for (let life = 400 + ((round * 37) % 200); code !== 0; life += 200) {
+    // Longer and longer by a share, so that a slow machine has hardly more kills before the first batch.
+    for (let life = 400 + ((round * 37) % 200); code !== 0; life *= 1.4) {
       const child = startMoraine(run, { cwd: folder });
       const ended = once(child, 'exit');
       const timer = setTimeout(() => child.kill('SIGKILL'), life);

@@ -70,7 +70,7 @@ describeInterop('an upsert that is killed again and again', () => {
     for (; code !== 0; kills += 1) {
       const child = startMoraine(run, { cwd: folder });
       const ended = once(child, 'exit');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 500 + 250 * kills);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 500 * 1.4 ** kills);
       [code] = (await ended) as [number | null];
       clearTimeout(timer);
     }

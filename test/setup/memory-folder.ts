@@ -1,26 +1,25 @@
 /**
  * Global setup: temporary files of `npm test` lie in memory where there is enough of it (Linux), unless `TMPDIR` says otherwise. Tests make
- * thousands of small tables, and each file and commit waits for the disk. Nothing here loses power; the integration tests use the disk.
+ * thousands of small tables, and each file and commit waits for the disk. Nothing here loses power.
  */
 import { chmodSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 
 const MEMORY = '/dev/shm';
-/** A run has 115 MB at once. */
-const NEEDED_BYTES = 2 ** 30;
 
-function hasRoom(): boolean {
+function hasRoom(bytes: number): boolean {
   try {
     const { bavail, bsize } = statfsSync(MEMORY);
-    return Math.min(bavail * bsize, freemem()) >= NEEDED_BYTES;
+    return Math.min(bavail * bsize, freemem()) >= bytes;
   } catch {
     return false;
   }
 }
 
-export default function setup(): (() => void) | undefined {
-  if (process.env['TMPDIR'] !== undefined || !hasRoom()) return undefined;
+/** @param neededBytes how much must be free, for the files and beside them */
+export const memoryFolder = (neededBytes: number) => (): (() => void) | undefined => {
+  if (process.env['TMPDIR'] !== undefined || !hasRoom(neededBytes)) return undefined;
   const folder = mkdtempSync(join(MEMORY, 'moraine-tests-'));
   chmodSync(folder, 0o1777); // as `/tmp`: PostgreSQL runs as another user
   process.env['TMPDIR'] = folder;
@@ -28,4 +27,7 @@ export default function setup(): (() => void) | undefined {
     delete process.env['TMPDIR'];
     rmSync(folder, { recursive: true, force: true });
   };
-}
+};
+
+/** A run has 115 MB at once. */
+export default memoryFolder(2 ** 30);

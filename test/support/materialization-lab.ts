@@ -78,7 +78,7 @@ export class Lab {
     const { io, catalog } = await openTestStore(folder, { others });
     const engine = await openEngine({
       memoryLimitBytes: 512 * 2 ** 20,
-      threads: 2,
+      threads: 1,
       tempDirectory: join(folder, 'tmp'),
       allowedDirectories: [folder, PUT_FOLDER, ...others],
     });

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { quoteLiteral } from '../../engine/index.js';
 import { openProject, type Project } from '../../project/index.js';
-import { planFiles, selectSnapshot } from '../../tables/index.js';
+import { planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import { Random } from '../worlds/random.js';
 import { moraine, moraineOk } from './cli.js';
 import { liveRows } from './compaction-lab.js';
@@ -52,9 +52,8 @@ export interface KilledSink {
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, id) => id);
 
-/** Ids of the rows of the current snapshot, in order; those of local files are read past our own scan. */
-async function idsOf(project: Project, { isLocal }: KilledSink): Promise<readonly number[]> {
-  const table = await project.loadTable(KILLED_TABLE);
+/** Ids of the rows of the table's current snapshot, in order; those of local files are read past our own scan. */
+async function idsOf(project: Project, table: Table, { isLocal }: KilledSink): Promise<readonly number[]> {
   const engine = await project.engine();
   if (!isLocal) return (await liveRows({ engine }, table, { select: 'id' })).map(Number);
   const { schema, snapshot } = selectSnapshot(table.metadata);
@@ -76,16 +75,18 @@ function expectWhole(ids: readonly number[], partitions: number): void {
   expect(ids.length % BATCH).toBe(0);
 }
 
-/** Reads the table until it is told to stop. */
+/** Looks at the table all the time, and reads each snapshot that it finds, until it is told to stop. */
 class Reader {
-  readonly #read: () => Promise<readonly number[]>;
+  readonly #load: () => Promise<Table>;
+  readonly #read: (table: Table) => Promise<readonly number[]>;
   readonly #partitions: number;
   readonly #done: Promise<void>;
   #isStopped = false;
   /** How often it has read other rows than before. */
   changes = 0;
 
-  constructor(read: () => Promise<readonly number[]>, partitions: number) {
+  constructor(load: () => Promise<Table>, read: (table: Table) => Promise<readonly number[]>, partitions: number) {
+    this.#load = load;
     this.#read = read;
     this.#partitions = partitions;
     this.#done = this.#poll();
@@ -98,8 +99,13 @@ class Reader {
   }
 
   async #poll(): Promise<void> {
+    let seen: Table['metadata']['currentSnapshotId'] | undefined;
     for (let last = 0; !this.#isStopped; await sleep(POLL_MS)) {
-      const ids = await this.#read();
+      const table = await this.#load();
+      const { currentSnapshotId } = table.metadata;
+      if (currentSnapshotId === seen) continue;
+      seen = currentSnapshotId;
+      const ids = await this.#read(table);
       expectWhole(ids, this.#partitions);
       expect(ids.length).toBeGreaterThanOrEqual(last);
       if (ids.length > last) this.changes += 1;
@@ -176,21 +182,23 @@ export async function expectKillsSurvived(what: string, sink: KilledSink): Promi
   };
   const project = await openProject({ cwd: folder });
   onTestFinished(() => project.close());
-  const read = () => idsOf(project, sink);
+  const load = () => project.loadTable(KILLED_TABLE);
+  const read = (table: Table) => idsOf(project, table, sink);
   let reader: Reader | undefined;
   const { killed, accesses } = await killRuns({
     ...{ folder, isLocal, kills: SINK_KILLS, random: new Random(`sink kills ${what} ${askedSeed ?? 1}`), offer },
     args: [KILLED_TABLE, ...sink.source, '--batch-size', `${BATCH}`, '--batch-interval', '3600'],
     begin: () => {
-      reader = new Reader(read, partitions);
+      reader = new Reader(load, read, partitions);
       return Promise.resolve();
     },
   });
   await reader?.stop();
-  const ids = await read();
+  const table = await load();
+  const ids = await read(table);
   expectWhole(ids, partitions);
   expect(ids.length).toBe(offered * partitions);
-  const { snapshots } = (await project.loadTable(KILLED_TABLE)).metadata;
+  const { snapshots } = table.metadata;
   const added = snapshots.map(({ summary }) => summary.get('added-records') ?? '0').filter((rows) => rows !== '0');
   expect(added).toEqual(Array.from({ length: ids.length / BATCH }, () => `${BATCH}`));
   process.stdout.write(
