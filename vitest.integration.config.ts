@@ -45,7 +45,15 @@ export default defineConfig({
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { ...settings, name: 'integration', env: SHORT_LIVED_JAVA, include: ['test/integration/**/*.test.ts'] } },
+      {
+        test: {
+          ...settings,
+          name: 'integration',
+          env: SHORT_LIVED_JAVA,
+          include: ['test/integration/**/*.test.ts'],
+          isolate: false,
+        },
+      },
       {
         test: {
           ...settings,

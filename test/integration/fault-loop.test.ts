@@ -55,4 +55,4 @@ const KINDS = {
   },
 } satisfies Record<string, CatalogKind>;
 
-describeFaultLoop(() => store, KINDS, ['PostgreSQL', 'REST']);
+describeFaultLoop(() => store, KINDS, ['REST']);

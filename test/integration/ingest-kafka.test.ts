@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { jsonLines } from '../support/cli.js';
+import { IS_LONG_FORM } from '../support/environment.js';
 import { ingestProject, upTo } from '../support/ingest-project.js';
 import { kafkaOfFile } from '../support/kafka-of-file.js';
 import { KAFKA_USER, type KafkaServer } from '../support/kafka-server.js';
@@ -104,7 +105,7 @@ test('the worker is killed in mid batch or ended, and the next one goes on behin
     await send(topic, written, written + count);
     written += count;
   };
-  for (let life = 0; life < 3; life += 1) {
+  for (let life = 0; life < (IS_LONG_FORM ? 3 : 2); life += 1) {
     await write(120);
     // What makes no whole batch waits in the memory of the worker.
     await untilBatches(written, 50);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CreateMultipartUploadCommand, HeadObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { jsonLines, moraine } from '../support/cli.js';
-import { expectSameAsOnFiles, expectSameDemo } from '../support/demo.js';
+import { expectSameAsOnFiles } from '../support/demo.js';
 import { startGlue } from '../support/glue-server.js';
 import { startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
@@ -123,10 +123,10 @@ test('a project on S3 with a PostgreSQL database makes the rows that it makes on
   }
 });
 
-test('the demo on S3 with a REST server makes the rows that it makes on local files, also for PyIceberg', async () => {
+test('a project on S3 with a REST server makes the rows that it makes on local files, also for PyIceberg', async () => {
   const rest = await startRestServer('s3://lake/rest', s3OfRest(server));
   try {
-    const project = await expectSameDemo(server, {
+    const project = await expectSameAsOnFiles(server, {
       heading: 'REST',
       catalog: rest.uriOf('lake'),
       shown: `catalog lake: ${rest.uriOf('lake')}, 3 namespaces`,

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { jsonLines } from '../support/cli.js';
+import { IS_LONG_FORM } from '../support/environment.js';
 import { expectIntact } from '../support/intact-table.js';
 import {
   answersOf,
@@ -35,7 +36,7 @@ import { historiesOf } from '../support/run-histories.js';
 import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
 import { testSettings } from '../support/temporal.js';
 
-const ROUNDS = 2;
+const ROUNDS = IS_LONG_FORM ? 2 : 1;
 const KILL_AFTER_MS = 2500;
 
 let store: ServerWithUsers;
@@ -95,7 +96,8 @@ async function expectTraffic({ run }: Machine, workflowId: string): Promise<void
   expect(await run('run', 'show', workflowId)).toMatch(/^storage +[\d,]+ requests, .* read, .* written$/m);
 }
 
-test.each(['on PostgreSQL', 'on REST that gives credentials of 15 seconds'] as const)(
+const kinds = ['on PostgreSQL', 'on REST that gives credentials of 15 seconds'] as const;
+test.each(IS_LONG_FORM ? kinds : kinds.slice(0, 1))(
   'with a catalog %s they do each piece of work once, whoever is killed, and the answers are those of one machine',
   async (kind) => {
     const { address, taskQueue } = testSettings();

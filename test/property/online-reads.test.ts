@@ -24,7 +24,7 @@ const LANES = 4;
 const ONLY = numberIn('MORAINE_WORLD', /^\d{1,7}$/);
 const SEED = seed ?? 1;
 /** What a pair lives through; more in the long form. */
-const STEPS = WORLDS > 300 ? 8 : 6;
+const STEPS = WORLDS > 300 ? 8 : 5;
 const US = 1_000_000n;
 const LATE_S = 4_000_000_000;
 /** What tables live through, each of it in a hundred pairs already. */

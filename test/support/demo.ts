@@ -14,7 +14,7 @@ import { temporaryFolder } from './temp-folder.js';
 
 /** Of `.ci/nightly`, which runs all of it. */
 const NIGHTLY_SCALE = process.env['MORAINE_DEMO_SCALE'];
-const SCALE = NIGHTLY_SCALE ?? '0.1';
+const SCALE = NIGHTLY_SCALE ?? '0.02';
 
 /** Runs the demo to its end, on a Temporal server of its own. */
 async function demo(args: readonly string[], env: Readonly<Record<string, string | undefined>>) {

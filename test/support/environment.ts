@@ -10,3 +10,6 @@ export function numberIn(variable: string, pattern: RegExp): number | undefined 
 
 /** The seed that was asked for. */
 export const seed = numberIn('MORAINE_SEED', /^-?\d{1,10}$/);
+
+/** `MORAINE_LONG_FORM=1`, at night: every case of tests that take some of their cases in `npm run test:integration`. */
+export const IS_LONG_FORM = process.env['MORAINE_LONG_FORM'] === '1';

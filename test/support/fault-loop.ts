@@ -28,11 +28,11 @@ import type { S3Server, ServerWithUsers } from './s3-server.js';
 import { testSettings } from './temporal.js';
 import { Weather } from './weather.js';
 
-const ROUNDS = 2;
 const LIMIT_MS = 600_000;
 const LONG_AGO = new Date(Date.now() - 30 * 86_400_000);
 const first = numberIn('MORAINE_SEED', /^-?\d{1,10}$/) ?? 1;
 const minutes = numberIn('MORAINE_FAULT_MINUTES', /^\d{1,4}(\.\d+)?$/) ?? 0;
+const ROUNDS = minutes > 0 ? 2 : 1;
 const rate = (numberIn('MORAINE_FAULT_PERCENT', /^\d{1,2}(\.\d+)?$/) ?? 3) / 100;
 
 /** A catalog as it stands in `moraine.yaml`: of this machine, and of those that reach it through faults. */

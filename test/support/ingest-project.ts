@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject, onTestFinished } from 'vitest';
+import { createMoraine } from '../../client/index.js';
 import { moraine, moraineOk } from './cli.js';
 import { lookAt } from './table-look.js';
 import { temporaryFolder } from './temp-folder.js';
@@ -14,14 +15,6 @@ const COLUMNS = [
   { id: 2, name: 'device', required: false, type: 'string' },
 ];
 
-interface Status {
-  readonly step: string;
-  readonly rows: string;
-  readonly commits: number;
-  readonly batchSize: number;
-  readonly batchIntervalMs: number;
-}
-
 export const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, id) => id);
 
 /**
@@ -32,7 +25,8 @@ export const upTo = (count: number): readonly number[] => Array.from({ length: c
 export async function ingestProject(id: string, worker: string, environment: Readonly<Record<string, string>> = {}) {
   const folder = temporaryFolder();
   const { taskQueue } = testSettings();
-  const env = { ...environment, TEMPORAL_ADDRESS: inject('temporalAddress') };
+  const address = inject('temporalAddress');
+  const env = { ...environment, TEMPORAL_ADDRESS: address };
   const ok = (...args: string[]) => moraineOk(args, { cwd: folder, env });
   const run = (...args: string[]) => moraine(args, { cwd: folder, env });
   writeFileSync(
@@ -73,7 +67,11 @@ ${worker}`,
     workers.push(started);
     return started;
   };
-  const status = async () => JSON.parse(await ok('ingest', 'status', id, '--json')) as Status;
+  // In this process: a command for each look would take a core from what is looked at.
+  const catalogs = { local: { uri: 'catalog.db', warehouse: 'warehouse' } };
+  const watching = await createMoraine({ cwd: folder, config: { catalogs, temporal: { address, taskQueue } } });
+  onTestFinished(() => watching.close());
+  const status = () => watching.ingestStatus(id);
   const untilStep = async (step: string) => {
     while ((await status()).step !== step) await sleep(200);
   };
