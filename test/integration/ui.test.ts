@@ -15,7 +15,7 @@ import { OwnTemporalServer } from '../support/own-temporal-server.js';
 import { projectRoot } from '../support/paths.js';
 import { SmallProject } from '../support/small-project.js';
 import { testClient, testWorker } from '../support/temporal.js';
-import { TemporalUi } from '../support/temporal-ui.js';
+import { TemporalUi, VIEWPORT } from '../support/temporal-ui.js';
 import { withPolicy } from '../support/with-policy.js';
 
 const IMAGES = join(projectRoot, 'docs/images');
@@ -232,8 +232,11 @@ describe('a backfill in flight', () => {
       `/namespaces/default/schedules/${encodeURIComponent(`materialize/${small.view}`)}`,
     );
     await shot('details');
+    // The editor has the lines alone that fit: how many, depends on the length of paths.
+    await ui.page.setViewportSize({ width: 1200, height: 1500 });
     await ui.openRun(run.workflowId, runId, 'memo');
     await expect.poll(() => ui.text(), POLL).toMatch(/"windowsWithRows": 12,[^]*"windowsDone": 2,/);
+    await ui.page.setViewportSize(VIEWPORT);
     await ui.openRun(run.workflowId, runId, 'search-attributes');
     await expect.poll(() => ui.text(), POLL).toContain(`"MoraineView": "${small.view}"`);
 

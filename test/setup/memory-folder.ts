@@ -20,7 +20,7 @@ function hasRoom(bytes: number): boolean {
 /** @param neededBytes how much must be free, for the files and beside them */
 export const memoryFolder = (neededBytes: number) => (): (() => void) | undefined => {
   if (process.env['TMPDIR'] !== undefined || !hasRoom(neededBytes)) return undefined;
-  const folder = mkdtempSync(join(MEMORY, 'moraine-tests-'));
+  const folder = mkdtempSync(join(MEMORY, 'moraine-'));
   chmodSync(folder, 0o1777); // as `/tmp`: PostgreSQL runs as another user
   process.env['TMPDIR'] = folder;
   return () => {

@@ -3,6 +3,7 @@ import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
 import { launchChromium } from './chromium.js';
 
 const STEP_MS = 30_000;
+export const VIEWPORT = { width: 1200, height: 900 };
 /** Until what was just changed has been laid out. */
 const SETTLE_MS = 500;
 
@@ -32,7 +33,7 @@ export class TemporalUi {
   /** @param uiAddress URL of the UI */
   static async open(uiAddress: string): Promise<TemporalUi> {
     const browser = await launchChromium();
-    const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
+    const page = await browser.newPage({ viewport: VIEWPORT });
     page.setDefaultTimeout(STEP_MS);
     return new TemporalUi(browser, page, `${uiAddress}/namespaces/default`);
   }
