@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { CreateMultipartUploadCommand, HeadObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { jsonLines, moraine } from '../support/cli.js';
-import { expectSameAsOnFiles } from '../support/demo.js';
+import { expectSameAsOnFiles, NIGHTLY_SCALE } from '../support/demo.js';
+import { IS_LONG_FORM } from '../support/environment.js';
 import { startGlue } from '../support/glue-server.js';
 import { startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
@@ -108,20 +109,22 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
   expect(left.filter((name) => /parquet|avro|metadata/.test(name))).toEqual([]);
 });
 
-test('a project on S3 with a PostgreSQL database makes the rows that it makes on local files, also for PyIceberg', async () => {
-  const postgres = await startPostgres();
-  try {
-    const uri = await postgres.makeDatabase();
-    await expectSameAsOnFiles(server, {
-      heading: 'PostgreSQL',
-      database: uri,
-      shown: `catalog lake: ${uri.replace(/\/\/.*@/, '//')}, 3 namespaces`,
-      python: { type: 'sql', uri: uri.replace('postgresql:', 'postgresql+psycopg2:'), ...server.options },
-    });
-  } finally {
-    await postgres.close();
-  }
-});
+// PostgreSQL and Glue at night, with the demo or without; other tests have workers, faults and rights on them.
+if (IS_LONG_FORM || NIGHTLY_SCALE !== undefined)
+  test('a project on S3 with a PostgreSQL database makes the rows that it makes on local files, also for PyIceberg', async () => {
+    const postgres = await startPostgres();
+    try {
+      const uri = await postgres.makeDatabase();
+      await expectSameAsOnFiles(server, {
+        heading: 'PostgreSQL',
+        database: uri,
+        shown: `catalog lake: ${uri.replace(/\/\/.*@/, '//')}, 3 namespaces`,
+        python: { type: 'sql', uri: uri.replace('postgresql:', 'postgresql+psycopg2:'), ...server.options },
+      });
+    } finally {
+      await postgres.close();
+    }
+  });
 
 test('a project on S3 with a REST server makes the rows that it makes on local files, also for PyIceberg', async () => {
   const rest = await startRestServer('s3://lake/rest', s3OfRest(server));
@@ -143,19 +146,20 @@ test('a project on S3 with a REST server makes the rows that it makes on local f
   }
 });
 
-test('a project on S3 with AWS Glue makes the rows that it makes on local files, also for PyIceberg', async () => {
-  const glue = await startGlue(server);
-  try {
-    await expectSameAsOnFiles(server, {
-      heading: 'AWS Glue',
-      catalog: glue.endpoint,
-      shown: `catalog lake: AWS Glue in ${glue.endpoint}, 3 namespaces`,
-      python: { type: 'glue', ...glue.options, ...server.options },
-    });
-  } finally {
-    await glue.close();
-  }
-});
+if (IS_LONG_FORM || NIGHTLY_SCALE !== undefined)
+  test('a project on S3 with AWS Glue makes the rows that it makes on local files, also for PyIceberg', async () => {
+    const glue = await startGlue(server);
+    try {
+      await expectSameAsOnFiles(server, {
+        heading: 'AWS Glue',
+        catalog: glue.endpoint,
+        shown: `catalog lake: AWS Glue in ${glue.endpoint}, 3 namespaces`,
+        python: { type: 'glue', ...glue.options, ...server.options },
+      });
+    } finally {
+      await glue.close();
+    }
+  });
 
 test('a project that init makes for Glue and S3 works as it is', async () => {
   const glue = await startGlue(server);

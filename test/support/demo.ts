@@ -13,7 +13,7 @@ import { type CatalogUnderTest, configuredFolder, expectNoSecrets, expectSameLif
 import { temporaryFolder } from './temp-folder.js';
 
 /** Of `.ci/nightly`, which runs all of it. */
-const NIGHTLY_SCALE = process.env['MORAINE_DEMO_SCALE'];
+export const NIGHTLY_SCALE = process.env['MORAINE_DEMO_SCALE'];
 const SCALE = NIGHTLY_SCALE ?? '0.02';
 
 /** Runs the demo to its end, on a Temporal server of its own. */
@@ -70,7 +70,7 @@ let local: Promise<DemoDigest> | undefined;
  * Runs the demo on a store and a catalog, by the configuration of docs/catalogs.md: the rows are those of the demo on local files, also
  * for PyIceberg after maintenance, and no output has shown a secret.
  */
-export async function expectSameDemo(server: S3Server, { shown, python: properties, ...setup }: CatalogUnderTest) {
+async function expectSameDemo(server: S3Server, { shown, python: properties, ...setup }: CatalogUnderTest) {
   const { tables, digest } = await (local ??= onLocalFiles());
   const source = configuredFolder(server, { page: 'docs/catalogs.md', ...setup });
   const folder = join(source.folder, 'demo');
