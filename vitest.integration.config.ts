@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { SHORT_LIVED_JAVA } from './test/setup/java.js';
 import { LongestFirst } from './test/setup/longest-first.js';
+import { IS_LONG_FORM } from './test/support/environment.js';
 
 const settings = {
   testTimeout: 600_000,
@@ -8,18 +9,11 @@ const settings = {
   pool: 'forks',
 } as const;
 
-/** Suites of `npm test` that run on a second store, too: objects in memory, under locations that no file system has. */
+/** Suites of `npm test` that run on a second store, too: objects in memory, under locations that no file system has. Some at night alone. */
 const ON_OBJECTS = [
-  'test/unit/materialization/**',
-  'test/unit/online/**',
-  'test/unit/features/**',
-  'test/unit/maintenance/**',
-  'test/unit/training/**',
-  'test/unit/logging/**',
-  'test/unit/deletes/**',
-  'test/unit/tables/**',
-  'test/unit/backfill/**',
-];
+  ...['materialization', 'online', 'maintenance', 'tables'],
+  ...(IS_LONG_FORM ? ['features', 'training', 'logging', 'deletes', 'backfill'] : []),
+].map((room) => `test/unit/${room}/**`);
 
 /** Files that damage, link, count or bring files of a file system, or run the command. */
 const OF_FILE_SYSTEMS = [

@@ -22,6 +22,7 @@ import { stageRows } from '../../staging/index.js';
 import { commitAppend, WINDOW_KEYS } from '../../tables/index.js';
 import { parseTrainingSetRequest, type TrainingDeps } from '../../training/index.js';
 import { type CrashingRun, type CrashLab, type CrashSite, crashLabs, rowsOf } from '../support/crash-lab.js';
+import { IS_LONG_FORM } from '../support/environment.js';
 import { expectIntact } from '../support/intact-table.js';
 import { SOURCE, SOURCE_SCHEMA, VIEW } from '../support/materialization-lab.js';
 
@@ -105,7 +106,7 @@ test('the backfill of a training set survives every point', async () => {
   await site.catalog.createNamespace(['demo']);
   await fill(site, SOURCE, SOURCE_SCHEMA, READINGS);
   await fill(site, LABELS, LABEL_SCHEMA, LABEL_ROWS);
-  const points = await lab.survive(backfill, () => expectWhole(lab));
+  const points = await lab.survive(backfill, () => expectWhole(lab), { every: IS_LONG_FORM ? 1 : 4 });
   process.stdout.write(`crash points of a training set: ${points}\n`);
   expect(points).toBeGreaterThan(40);
 }, 900_000);
