@@ -6,6 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../support/paths.js';
+import { PROGRAM_LIMIT } from '../support/program-limit.js';
 
 const program = join(projectRoot, 'dist/cli/main.js');
 const library = [
@@ -18,9 +19,9 @@ const preload = pathToFileURL(join(projectRoot, 'test/support/list-loaded.mjs'))
 let folder: string;
 beforeAll(() => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-loading-')));
-  execFileSync(process.execPath, [program, 'init', folder]);
+  execFileSync(process.execPath, [program, 'init', folder], PROGRAM_LIMIT);
   const append = ['table', 'append', 'shop.customer_orders', 'data/customer_orders.csv', '--create'];
-  execFileSync(process.execPath, [program, ...append], { cwd: folder });
+  execFileSync(process.execPath, [program, ...append], { cwd: folder, ...PROGRAM_LIMIT });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -34,7 +35,11 @@ interface Loaded {
 
 /** The files that Node loads when it runs with these arguments. */
 function loadedBy(...args: readonly string[]): Loaded {
-  const run = spawnSync(process.execPath, ['--import', preload, ...args], { cwd: folder, encoding: 'utf8' });
+  const run = spawnSync(process.execPath, ['--import', preload, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    ...PROGRAM_LIMIT,
+  });
   expect(run.status, run.stderr).toBe(0);
   const loaded = JSON.parse(run.stderr.trim().split('\n').at(-1) as string) as string[];
   const named = loaded.flatMap((file) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []);

@@ -147,6 +147,6 @@ describe.each([LOCAL, ON_S3])('a worker killed at any access is survived, on $na
       expect(points.length - killed).toBeLessThan(1 + points.length / 20);
       expect(killed).toBeGreaterThan(0);
     },
-    12 * 3_600_000,
+    ASKED === undefined ? 600_000 : 12 * 3_600_000,
   );
 });

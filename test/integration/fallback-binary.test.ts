@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DIST, moraine } from '../support/cli.js';
 import { projectRoot } from '../support/paths.js';
+import { PROGRAM_LIMIT } from '../support/program-limit.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
@@ -91,6 +92,7 @@ describe('MORAINE_NO_FALLBACK_BINARY=1', () => {
     const demo = spawnSync(process.execPath, [...links, join(machine.folder, 'dist/demo/main.js')], {
       env: { ...process.env, TEMPORAL_ADDRESS: undefined, ...machine.environment, ...FORBIDDEN },
       encoding: 'utf8',
+      ...PROGRAM_LIMIT,
     });
     expect(demo.status).not.toBe(0);
     expect(demo.stderr).toContain('MORAINE_NO_FALLBACK_BINARY=1 forbids it');

@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { IS_LONG_FORM } from '../support/environment.js';
 import { NEWER_NODES, nodeEnvironment } from '../support/node-version.js';
 import { projectRoot } from '../support/paths.js';
+import { PROGRAM_LIMIT } from '../support/program-limit.js';
 
 test.each(IS_LONG_FORM ? NEWER_NODES : NEWER_NODES.slice(-1))('the demo on Node %s', (version) => {
   const env = { ...process.env, ...nodeEnvironment(version), TEMPORAL_ADDRESS: undefined };
@@ -15,6 +16,7 @@ test.each(IS_LONG_FORM ? NEWER_NODES : NEWER_NODES.slice(-1))('the demo on Node 
     encoding: 'utf8',
     env,
     cwd: projectRoot,
+    ...PROGRAM_LIMIT,
   });
   expect(demo.stderr).not.toContain('error:');
   expect({ status: demo.status, signal: demo.signal }).toEqual({ status: 0, signal: null });

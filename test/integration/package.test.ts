@@ -17,6 +17,7 @@ import { codeBlocks } from '../support/code-blocks.js';
 import { IS_LONG_FORM } from '../support/environment.js';
 import { packPackage } from '../support/packed-package.js';
 import { projectRoot } from '../support/paths.js';
+import { PROGRAM_LIMIT } from '../support/program-limit.js';
 
 interface Manifest {
   readonly version: string;
@@ -33,8 +34,13 @@ let packed: ReturnType<typeof packPackage>;
 let paths: ReadonlySet<string>;
 
 function run(command: string, args: readonly string[]) {
-  const environment = { ...process.env, npm_config_loglevel: 'error', TEMPORAL_ADDRESS: undefined };
-  return spawnSync(command, args, { cwd: app, encoding: 'utf8', env: environment });
+  const environment = {
+    ...process.env,
+    npm_config_loglevel: 'error',
+    npm_config_prefer_offline: 'true',
+    TEMPORAL_ADDRESS: undefined,
+  };
+  return spawnSync(command, args, { cwd: app, encoding: 'utf8', env: environment, ...PROGRAM_LIMIT });
 }
 
 beforeAll(() => {

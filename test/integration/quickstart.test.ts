@@ -18,7 +18,11 @@ test('every block of the quickstart runs, and shows what the page shows', async 
   packPackage(join(folder, 'moraine'));
   const address = inject('temporalAddress');
   // The page's first part is for a machine without a configured server; where it names one, it is that of this run.
-  const shell = new PageShell(folder, { TEMPORAL_ADDRESS: undefined, npm_config_loglevel: 'error' });
+  const shell = new PageShell(folder, {
+    TEMPORAL_ADDRESS: undefined,
+    npm_config_loglevel: 'error',
+    npm_config_prefer_offline: 'true',
+  });
   expect((await shell.run('node --version')).trim()).toBe(process.version);
   onTestFinished(async () => {
     await shell.interruptAll();

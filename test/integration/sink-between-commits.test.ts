@@ -6,7 +6,7 @@
  */
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { parseSchema } from '../../iceberg/index.js';
 import { createMoraine } from '../../index.js';
 import { openProject, type Project } from '../../project/index.js';
@@ -25,7 +25,6 @@ const DEVICES = 3;
 const FIRST_MS = Date.parse('2026-01-01T00:00:00Z');
 /** Each run writes a metadata file of the sink's table for its claim, and one for the batch. */
 const [CLAIM, COMMIT] = [1, 2];
-vi.setConfig({ testTimeout: 7_200_000 });
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 const isBad = (id: number): boolean => id % 7 === 3;

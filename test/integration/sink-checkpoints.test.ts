@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { quoteLiteral } from '../../engine/index.js';
 import { currentSchema, type Snapshot } from '../../iceberg/index.js';
 import { openProject, type Project } from '../../project/index.js';
@@ -39,7 +39,6 @@ const SECOND = 1_000_000;
 const LINES = 30;
 /** What the host comes to, again and again. */
 const MOMENTS = ['read', 'staged', 'half-saved', 'saved', 'committed'] as const;
-vi.setConfig({ testTimeout: 1_800_000 });
 
 type Death = { readonly MORAINE_DIE_AT: string } | { readonly MORAINE_KILL_AT: string };
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { quoteLiteral } from '../../engine/index.js';
 import { openProject, type Project } from '../../project/index.js';
 import { planFiles, selectSnapshot } from '../../tables/index.js';
@@ -21,7 +21,6 @@ const LARGE_BATCH = 60_000;
 /** A run may be over before anybody sees its file. */
 const TRIES = 5;
 /** Importing the number made it shorter. */
-vi.setConfig({ testTimeout: 1_800_000 });
 
 /** Records whose texts no codec makes much smaller. */
 const longLines = (from: number, to: number): string =>

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import type { SinkKafkaOptions, SinkKafkaProgress, SinkKafkaResult } from '../../client/index.js';
 import { createMoraine } from '../../index.js';
 import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
@@ -22,7 +22,6 @@ const SCHEMA = {
   ],
 };
 const STOPS = sinkKills(4);
-vi.setConfig({ testTimeout: 1_800_000 });
 
 let kafka: KafkaServer;
 const kafkaFolder = kafkaOfFile((server) => (kafka = server));

@@ -11,6 +11,7 @@ import { installMoraine } from '../support/installed-package.js';
 import { kafkaOfFile } from '../support/kafka-of-file.js';
 import type { KafkaServer } from '../support/kafka-server.js';
 import { projectRoot } from '../support/paths.js';
+import { PROGRAM_LIMIT } from '../support/program-limit.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 let kafka: KafkaServer;
@@ -29,7 +30,11 @@ test('programs of docs/sink.md write with a configuration, with a project and fr
     writeFileSync(join(cwd, title), content.replace('localhost:9092', kafka.brokers[0] ?? ''));
   const compiler = join(projectRoot, 'node_modules/typescript/bin/tsc');
   const flags = ['--strict', '--target', 'es2023', '--module', 'nodenext', '--types', 'node', '--skipLibCheck'];
-  const compiled = spawnSync(process.execPath, [compiler, ...flags, ...names], { cwd, encoding: 'utf8' });
+  const compiled = spawnSync(process.execPath, [compiler, ...flags, ...names], {
+    cwd,
+    encoding: 'utf8',
+    ...PROGRAM_LIMIT,
+  });
   expect(compiled.stdout).toBe('');
 
   const rows = async () => {
@@ -38,7 +43,7 @@ test('programs of docs/sink.md write with a configuration, with a project and fr
   };
   // Run again, each goes on where the table says.
   for (const program of ['sink.mjs', 'own-table.mjs', 'sink.mjs']) {
-    const { status, stderr } = spawnSync(process.execPath, [program], { cwd, encoding: 'utf8' });
+    const { status, stderr } = spawnSync(process.execPath, [program], { cwd, encoding: 'utf8', ...PROGRAM_LIMIT });
     expect([status, stderr], program).toEqual([0, '']);
   }
   expect(await rows()).toEqual(['a1', 'a1', 'b2']);

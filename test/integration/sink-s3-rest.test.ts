@@ -250,7 +250,7 @@ test(`killed ${SINK_KILLS} times at random requests, a sink shows whole batches 
     offer: (folder, _, from, to) => appendFile(join(folder, 'a.ndjson'), killedLines(from, to)),
   });
   await expectWholeSnapshots(name);
-}, 1_800_000);
+});
 
 test(`stopped ${STOPS} times at random requests while another run writes what is left, a run commits nothing more`, async () => {
   const name = `stopped-${randomUUID().slice(0, 8)}`;
@@ -268,7 +268,7 @@ test(`stopped ${STOPS} times at random requests while another run writes what is
     offer: (from, to) => appendFile(join(folder, 'log'), killedLines(from, to)),
   });
   await expectWholeSnapshots(name);
-}, 1_800_000);
+});
 
 const first = askedSeed ?? Math.floor(Math.random() * 2 ** 31);
 const rounds = numberIn('MORAINE_SINK_ROUNDS', /^[1-9]\d{0,3}$/) ?? 1;

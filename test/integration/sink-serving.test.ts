@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { createMoraine } from '../../index.js';
 import { seed as askedSeed } from '../support/environment.js';
 import { startServiceProcess } from '../support/service-process.js';
@@ -21,7 +21,6 @@ const VIEW = 'device_state';
 const DEVICES = 3;
 const BATCH = 50;
 const FIRST_MS = Date.parse('2026-01-01T00:00:00Z');
-vi.setConfig({ testTimeout: 1_800_000 });
 
 /** Records whose ids grow with their times. */
 const lines = (from: number, to: number): string =>

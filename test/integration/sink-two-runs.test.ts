@@ -3,14 +3,13 @@
  * row is there twice. sink-s3-rest.test.ts and sink-kafka.test.ts have the same on other stores, catalogs and sources.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { followedProject, idLines, upTo } from '../support/followed-runs.js';
 import { sinkKills } from '../support/sink-kills.js';
 import { expectStopsSurvived } from '../support/stopped-runs.js';
 
 const STOPS = sinkKills(6);
 /** Importing the number made it shorter. */
-vi.setConfig({ testTimeout: 1_800_000 });
 
 test('a run that was stopped with records in its memory is fenced by the one that wrote them meanwhile', {
   timeout: 300_000,

@@ -13,6 +13,7 @@ import { makeCertificate } from './certificate.js';
 import { type JavaServer, startJavaServer } from './java-server.js';
 import { cachedJar, jarsOf } from './maven.js';
 import { projectRoot } from './paths.js';
+import { PROGRAM_LIMIT } from './program-limit.js';
 
 const JARS = 'jars-kafka.txt';
 
@@ -65,7 +66,7 @@ export class KafkaServer {
     const scram = `SCRAM-SHA-256=[name=${KAFKA_USER.username},password=${KAFKA_USER.password}]`;
     const format = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', settings, '--add-scram', scram];
     const { status, stderr } = isNew
-      ? spawnSync('java', [...java, ...format], { encoding: 'utf8' })
+      ? spawnSync('java', [...java, ...format], { encoding: 'utf8', ...PROGRAM_LIMIT })
       : { status: 0, stderr: '' };
     if (status !== 0) throw new Error(`formatting Kafka's storage ended with ${status}: ${stderr}`);
     const server = new KafkaServer(java, settings, ports, authority);

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { delimiter, join } from 'node:path';
 import { keptInCache } from './kept-in-cache.js';
+import { PROGRAM_LIMIT } from './program-limit.js';
 
 /** The long-term releases above the floor in `package.json`. */
 export const NEWER_NODES = ['22.23.3', '24.21.0'] as const;
@@ -11,7 +12,10 @@ export function nodeFolder(version: string): string {
   const name = `node-${process.platform}-${process.arch}`;
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const kept = keptInCache(`node-${version}`, (folder) => {
-    execFileSync('npm', ['install', '--prefix', folder, ...options, `${name}@${version}`], { stdio: 'inherit' });
+    execFileSync('npm', ['install', '--prefix', folder, ...options, `${name}@${version}`], {
+      stdio: 'inherit',
+      ...PROGRAM_LIMIT,
+    });
   });
   return join(kept, 'node_modules', name, 'bin');
 }
