@@ -27,6 +27,12 @@ export const workerIsUp = (folder: string): string => join(folder, 'worker-is-up
 /** Where the tables are; unless given, in the folder of the run. */
 type Place = Pick<SmallProjectOptions, 'config' | 'age'>;
 
+/** Rejects if a worker ends: nobody else would finish its work. */
+async function endsEarly(worker: WorkerProcess): Promise<never> {
+  const { code, signal } = await worker.ended;
+  throw new Error(`the worker ended with ${signal ?? code}: ${worker.errors()}`);
+}
+
 export class KilledRun {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-kill-')));
   readonly #workers: WorkerProcess[] = [];
@@ -58,7 +64,7 @@ export class KilledRun {
       await Promise.race([first.ended, outcome]);
       const isKilled = existsSync(this.#marker);
       const last = isKilled ? await this.#startWorker() : first;
-      const result: unknown = await outcome;
+      const result: unknown = await Promise.race([outcome, endsEarly(last)]);
       last.kill('SIGTERM');
       const { code } = await last.ended;
       return { killedBy: isKilled ? (await first.ended).signal : null, result, lastWorkerExitCode: code };
