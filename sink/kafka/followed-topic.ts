@@ -80,7 +80,8 @@ export class FollowedTopic {
     const { topic, name, limitMs, signal, onNotice = () => undefined } = options;
     const client = await TopicClient.open(access, topic, signal);
     try {
-      const group = await GroupOffsets.open(access, options.group ?? `moraine.${name}`, topic);
+      const told = { name: options.group ?? `moraine.${name}`, topic, onNotice };
+      const group = await GroupOffsets.open(access, told);
       const reader = new TopicReader(client, { limitMs, signal, onNotice });
       const identity = await reader.identify();
       return new FollowedTopic({ client, group, reader, identity, sink: await openSink() }, options);
@@ -164,7 +165,10 @@ export class FollowedTopic {
 
   #tellGroup(): void {
     const committed = this.sink.positions;
-    if (committed === this.#told) return;
+    if (committed === this.#told) {
+      this.#parts.group.tellAgain();
+      return;
+    }
     this.#told = committed;
     const positions = this.#positions();
     if (positions.size > 0) this.#parts.group.tell(positions);

@@ -37,6 +37,8 @@ interface World {
   readonly ids: () => Promise<readonly number[]>;
   /** Rows of each snapshot that has added some. */
   readonly added: () => Promise<readonly number[]>;
+  /** Snapshots of the table. */
+  readonly snapshots: () => Promise<number>;
 }
 
 interface Running {
@@ -59,11 +61,10 @@ async function world(): Promise<World> {
   );
   writeFileSync(join(folder, 'schema.json'), JSON.stringify(SCHEMA));
   await moraineOk(['table', 'create', 'iot.uplinks', '--schema', 'schema.json'], { cwd: folder });
-  const { ids, added } = await lookAt(folder);
+  const { ids, added, summaries } = await lookAt(folder);
   return {
-    folder,
-    ids,
-    added,
+    ...{ folder, ids, added },
+    snapshots: async () => (await summaries()).length,
     sink: async (topic, options = {}) => {
       const opened = await createMoraine({ cwd: folder });
       try {
@@ -216,6 +217,99 @@ it('batches of every codec are read, partitions that are added from their beginn
   expect(await ids()).toEqual(range(0, 540));
   expect(await kafka.tool('group', 'codecs', 'watchers')).toBe('{0=520, 1=20}');
   expect(await kafka.tool('group', 'codecs', 'moraine.kafka.codecs')).toBe('{0=500}');
+});
+
+it('members that join its group, are given its partitions and leave take no record from a sink, and the offsets follow it again', async () => {
+  const { start, sink, ids, snapshots } = await world();
+  const [topic, group] = ['shared', 'everybody'];
+  await kafka.tool('create', topic, 2);
+  await kafka.tool('create', 'beside', 1);
+  const offsets = () => kafka.tool('group', topic, group);
+  const follows = (expected: string) => expect.poll(offsets, { timeout: 60_000, interval: 200 }).toBe(expected);
+  const enter = (member: string, how: string) => kafka.tool('join', topic, group, member, ...how.split(' '));
+  const read = async (...members: readonly string[]) =>
+    (await Promise.all(members.map((member) => kafka.tool('read', topic, member)))).map(Number);
+  const has = (reads: readonly number[], ...members: readonly string[]) =>
+    expect.poll(() => read(...members), { timeout: 60_000, interval: 200 }).toEqual(reads);
+
+  await send(topic, 0, 30);
+  await send(topic, 30, 50, { partition: 1 });
+  const running = start(topic, '--group', group);
+  await running.until(50);
+  await follows('{0=30, 1=20}');
+  // Two rebalances: both partitions are the first one's, then each has one. They begin at the group's offsets, which they leave as they are.
+  await enter('first', 'classic reads');
+  await enter('second', 'classic reads');
+  await send(topic, 50, 80);
+  await send(topic, 80, 100, { partition: 1 });
+  await running.until(100);
+  await running.untilSaid(`The group "${group}" has members, and nobody else may commit its offsets.`);
+  await expect.poll(async () => (await read('first', 'second')).sort(), { timeout: 60_000 }).toEqual([20, 30]);
+  expect(await offsets()).toBe('{0=30, 1=20}');
+  for (const member of ['first', 'second']) await kafka.tool('leave', topic, member);
+  // Nothing more was committed.
+  await follows('{0=60, 1=40}');
+  // By the newer protocol.
+  await enter('third', 'consumer reads');
+  await send(topic, 100, 110);
+  await running.until(110);
+  await has([10], 'third');
+  expect(await offsets()).toBe('{0=60, 1=40}');
+  await kafka.tool('leave', topic, 'third');
+  await follows('{0=70, 1=40}');
+  // Deleted, as offsets that expire are, and set back: the next commit says where the table is.
+  await kafka.tool('forget', topic, group);
+  expect(await offsets()).toBe('{}');
+  await send(topic, 110, 120, { partition: 1 });
+  await running.until(120);
+  await follows('{0=70, 1=50}');
+  await kafka.tool('reset', topic, group, 0, 5);
+  expect(await offsets()).toBe('{0=5, 1=50}');
+  await send(topic, 120, 130);
+  await running.until(130);
+  await follows('{0=80, 1=50}');
+  // With commits of its own.
+  await enter('fourth', 'classic commits');
+  await send(topic, 130, 140, { partition: 1 });
+  await running.until(140);
+  await has([10], 'fourth');
+  await kafka.tool('leave', topic, 'fourth');
+  await send(topic, 140, 150);
+  await running.until(150);
+  await follows('{0=90, 1=60}');
+
+  // A sink of another topic beside it, and a second process of this one, which takes the partitions over.
+  await send('beside', 1_000, 1_010);
+  expect(await sink('beside', { group })).toMatchObject({ rows: 10n, offsets: new Map([[0, 10n]]) });
+  const before = await snapshots();
+  const successor = start(topic, '--group', group);
+  // Its claim.
+  await expect.poll(snapshots, { timeout: 60_000, interval: 200 }).toBe(before + 1);
+  await send(topic, 150, 160);
+  expect(await running.ended).toMatchObject({ code: 4, stderr: expect.stringContaining('[SINK_FENCED]') as string });
+  await successor.until(170);
+  await follows('{0=100, 1=60}');
+  expect(await kafka.tool('group', 'beside', group)).toBe('{0=10}');
+  await enter('fifth', 'classic reads');
+  await send(topic, 160, 170, { partition: 1 });
+  await successor.until(180);
+  successor.kill('SIGTERM');
+  expect(await successor.ended).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining(`The offsets of the group could not be told: The group "${group}" has`) as string,
+  });
+  await kafka.tool('leave', topic, 'fifth');
+  expect(await offsets()).toBe('{0=100, 1=60}');
+  const positions = new Map([
+    [0, 100n],
+    [1, 70n],
+  ]);
+  for (const isForgotten of [false, true]) {
+    if (isForgotten) await kafka.tool('forget', topic, group);
+    expect(await sink(topic, { group })).toMatchObject({ rows: 0n, offsets: positions });
+    expect(await offsets()).toBe('{0=100, 1=70}');
+  }
+  expect(await ids()).toEqual([...range(0, 170), ...range(1_000, 1_010)]);
 });
 
 it('records of aborted and open transactions are left out, and ranges join over control records', async () => {

@@ -3,12 +3,15 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -18,11 +21,15 @@ import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
@@ -33,6 +40,7 @@ public class KafkaTool {
   final Map<String, Object> settings;
   final Admin admin;
   final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
+  final Map<String, Member> members = new HashMap<>();
 
   KafkaTool(String broker) {
     settings = Map.of("bootstrap.servers", broker);
@@ -134,6 +142,34 @@ public class KafkaTool {
         });
         return found.toString();
       }
+      // reset TOPIC GROUP PARTITION OFFSET: of a group without members
+      case "reset": {
+        var offset = new OffsetAndMetadata(Long.parseLong(words[4]));
+        admin.alterConsumerGroupOffsets(words[2], Map.of(new TopicPartition(topic, Integer.parseInt(words[3])), offset)).all().get();
+        return "";
+      }
+      // forget TOPIC GROUP: all offsets of a group without members, of all topics
+      case "forget":
+        admin.deleteConsumerGroups(List.of(words[2])).all().get();
+        return "";
+      // join TOPIC GROUP MEMBER classic|consumer reads|commits: waits until the member has its partitions, reads on and commits or does not
+      case "join": {
+        var member = new Member(settings, topic, words[2], words[4], words[5].equals("commits"));
+        members.put(words[3], member);
+        member.start();
+        member.assigned.await();
+        return "";
+      }
+      // read TOPIC MEMBER: how many records it has read so far
+      case "read":
+        return "" + members.get(words[2]).read;
+      // leave TOPIC MEMBER
+      case "leave": {
+        var member = members.remove(words[2]);
+        member.leaves = true;
+        member.join();
+        return "";
+      }
       default:
         throw new IllegalArgumentException(words[0]);
     }
@@ -165,5 +201,41 @@ public class KafkaTool {
     }
     producer.flush();
     for (var one : sent) one.get();
+  }
+
+  /** A consumer that takes part in a group. */
+  static class Member extends Thread {
+    final KafkaConsumer<byte[], byte[]> consumer;
+    final boolean commits;
+    final CountDownLatch assigned = new CountDownLatch(1);
+    volatile long read = 0;
+    volatile boolean leaves = false;
+
+    Member(Map<String, Object> settings, String topic, String group, String protocol, boolean commits) {
+      var all = new HashMap<String, Object>(settings);
+      all.put("group.id", group);
+      all.put("group.protocol", protocol);
+      all.put("auto.offset.reset", "earliest");
+      all.put("enable.auto.commit", false);
+      this.commits = commits;
+      consumer = new KafkaConsumer<>(all, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+      consumer.subscribe(List.of(topic), new ConsumerRebalanceListener() {
+        public void onPartitionsRevoked(Collection<TopicPartition> partitions) {}
+
+        public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
+          assigned.countDown();
+        }
+      });
+    }
+
+    @Override
+    public void run() {
+      try (consumer) {
+        while (!leaves) {
+          read += consumer.poll(Duration.ofMillis(100)).count();
+          if (commits) consumer.commitSync();
+        }
+      }
+    }
   }
 }

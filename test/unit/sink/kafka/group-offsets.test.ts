@@ -12,7 +12,7 @@ it('a group whose broker does not answer is left after five seconds, and nothing
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const brokers = [`127.0.0.1:${port}`, `localhost:${port}`];
-  const group = await GroupOffsets.open({ brokers }, 'g', 'topic');
+  const group = await GroupOffsets.open({ brokers }, { name: 'g', topic: 'topic', onNotice: () => undefined });
   group.tell(new Map([[0, { offset: 5n, leaderEpoch: 0 }]]));
   const startMs = performance.now();
   expect(await group.close()).toMatch(/./);
