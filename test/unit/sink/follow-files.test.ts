@@ -1,5 +1,5 @@
 /** Files that are rotated while their lines wait, or while commits do: each line is in the table once. */
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -41,7 +41,7 @@ function following(sink: IcebergSink, maxLines: number) {
     controller.abort();
     await ended;
   };
-  return { files, notices, stop };
+  return { files, notices, ended, stop };
 }
 
 /** @returns what lets it go on */
@@ -125,4 +125,25 @@ test('a run that ends with a renamed file that it has not read says so', async (
   expect(notices).toEqual([
     `The table has nothing of a file that was ${file} and was renamed: name it, too, before ${file}.`,
   ]);
+});
+
+test('a path that cannot be looked at any more ends the reading, with the reason, and what was read stays', async () => {
+  const parent = `${file}.folder`;
+  mkdirSync(parent);
+  file = join(parent, 'log');
+  writeFileSync(file, lines(0, 3));
+  const world = await SinkWorld.open(engine);
+  const sink = await world.sink({ batchSize: 3 });
+  const { files, ended } = following(sink, 3);
+  await expect.poll(() => world.ids(), soon).toEqual(upTo(3));
+  // Somebody puts a file in the folder's place.
+  renameSync(parent, `${parent}.old`);
+  writeFileSync(parent, '');
+  await expect(ended).rejects.toMatchObject({
+    code: 'INPUT_UNREADABLE',
+    message: expect.stringContaining(`The file ${file} cannot be looked at: ENOTDIR: not a directory`) as string,
+  });
+  await files.close();
+  await sink.close();
+  expect(await world.ids()).toEqual(upTo(3));
 });

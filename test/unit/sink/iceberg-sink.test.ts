@@ -229,7 +229,10 @@ describe('marks', () => {
   test('are not kept beyond 200 characters', async () => {
     const sink = await (await SinkWorld.open(engine)).sink();
     const written = sink.writer(0).writeBatch(...marked(0, 1, 'x'.repeat(201)));
-    expect(await rejectionCode(written)).toBe('INVALID_ARGUMENT');
+    await expect(written).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'The mark of "p" has 201 characters; 200 are kept.',
+    });
     expect(await sink.writer(0).writeBatch(...marked(0, 1, 'x'.repeat(200)))).toBe(true);
   });
 });
@@ -264,6 +267,7 @@ describe('positions', () => {
       .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       code: 'SINK_POSITION_MISMATCH',
+      message: `Sink "s" was given positions ${from} to ${to} of "p", of which up to 10 is committed.`,
       details: { partition: 'p', from: `${from}`, committed: '10' },
     });
     await sink.close();
@@ -683,10 +687,17 @@ describe('a checkpoint', () => {
     const world = await SinkWorld.open(engine);
     const state = await written(world);
     const other = await world.sink({ name: 'other' });
-    expect(await rejectionCode(other.restore(state))).toBe('INVALID_ARGUMENT');
+    const { sink: name, tableUuid } = state;
+    await expect(other.restore(state)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: `The state is of sink "${name}" and table ${tableUuid}, not of "other" and ${tableUuid}.`,
+    });
     const own = await world.sink();
     await own.writer(0).writeBatch(...span('p', 0, 1));
-    expect(await rejectionCode(own.restore(state))).toBe('INVALID_ARGUMENT');
+    await expect(own.restore(state)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'A sink is restored before anything is written to it.',
+    });
   });
 });
 
@@ -706,6 +717,16 @@ test('a writer that a sink has not is named', async () => {
 
 test('options out of their range are refused', async () => {
   const world = await SinkWorld.open(engine);
-  for (const options of [{ name: 'a b' }, { batchSize: 0 }, { batchIntervalMs: 0 }, { numPartitions: 0 }])
-    expect(await rejectionCode(world.sink(options))).toBe('INVALID_ARGUMENT');
+  const refusals = [
+    [{ name: 'a b' }, `The sink's name is "a b"; it must be 1 to 100 letters, digits, '-', '_' and '.'.`],
+    [{ batchSize: 0 }, 'batchSize is 0; it must be a whole number above 0.'],
+    [{ batchSize: 1.5 }, 'batchSize is 1.5; it must be a whole number above 0.'],
+    [{ batchIntervalMs: 0 }, 'batchIntervalMs is 0; it must be from 1 to 2^31.'],
+    [{ batchIntervalMs: 2 ** 31 }, 'batchIntervalMs is 2147483648; it must be from 1 to 2^31.'],
+    [{ numPartitions: 0 }, 'numPartitions is 0; it must be from 1 to 1024.'],
+    [{ numPartitions: 1025 }, 'numPartitions is 1025; it must be from 1 to 1024.'],
+    [{ bufferBytes: NaN }, 'bufferBytes is NaN; it must be a whole number above 0.'],
+  ] as const;
+  for (const [options, message] of refusals)
+    await expect(world.sink(options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message });
 });

@@ -138,16 +138,33 @@ test('a checkpoint of an upsert is compared with the table as it is when it is c
   expect(await rejectionCode(next.flush().then(() => next.restore(state)))).toBe('SINK_FENCED');
 });
 
+const KNOWN = 'it has v, key, at, part, deleted';
+const NO_KEY = 'it must be required, and neither a floating-point number nor nested.';
 test.each([
-  ['no such column', { key: ['no'], order: 'at' }, 'COLUMN_NOT_FOUND'],
-  ['a key that may be null', { key: ['v'], order: 'at' }, 'INVALID_ARGUMENT'],
-  ['a key of a floating-point number', { key: ['at'], order: 'at' }, 'INVALID_ARGUMENT'],
-  ['no key', { key: [], order: 'at' }, 'INVALID_ARGUMENT'],
-  ['a key twice', { key: ['key', 'key'], order: 'at' }, 'INVALID_ARGUMENT'],
-  ['no such order', { key: ['key'], order: 'no' }, 'COLUMN_NOT_FOUND'],
-])('%s is refused when the sink is opened', async (_, upsert, code) => {
+  ['no such column', { key: ['no'], order: 'at' }, 'COLUMN_NOT_FOUND', `The table has no column "no"; ${KNOWN}.`],
+  [
+    'a key that may be null',
+    { key: ['v'], order: 'at' },
+    'INVALID_ARGUMENT',
+    `The column "v" cannot be of a key: ${NO_KEY}`,
+  ],
+  [
+    'a key of a floating-point number',
+    { key: ['at'], order: 'at' },
+    'INVALID_ARGUMENT',
+    `The column "at" cannot be of a key: ${NO_KEY}`,
+  ],
+  ['no key', { key: [], order: 'at' }, 'INVALID_ARGUMENT', 'An upsert needs the columns of its key, each once.'],
+  [
+    'a key twice',
+    { key: ['key', 'key'], order: 'at' },
+    'INVALID_ARGUMENT',
+    'An upsert needs the columns of its key, each once.',
+  ],
+  ['no such order', { key: ['key'], order: 'no' }, 'COLUMN_NOT_FOUND', `The table has no column "no"; ${KNOWN}.`],
+])('%s is refused when the sink is opened', async (_, upsert, code, message) => {
   const lab = await upsertWorld(engine);
-  expect(await rejectionCode(lab.sink({ upsert }))).toBe(code);
+  await expect(lab.sink({ upsert })).rejects.toMatchObject({ code, message });
 });
 
 test('random batches, foreign rows and restarts leave what a map leaves', { timeout: timeLimit(120_000) }, async () => {
