@@ -104,6 +104,8 @@ it('runs and replays that are killed at any moment leave each record in the tabl
   });
   expect(firstKills).toBeGreaterThan(1);
   expect(await raw()).toBe(count / every);
+  const unfit = `iot.uplinks: no dead letter fits it yet.\nStill no rows: ${count / every} records (EXTRA_FIELD ${count / every}).\n`;
+  expect(await ok('sink', 'replay', 'iot.dead')).toBe(unfit);
   const replay = ['sink', 'replay', 'iot.dead', '--extra-fields', 'ignore', '--batch-size', '20'];
   await untilDone(replay, async () => {
     const found = await inTable();
