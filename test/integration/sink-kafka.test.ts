@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import type { SinkKafkaOptions, SinkKafkaProgress, SinkKafkaResult } from '../../client/index.js';
 import { createMoraine } from '../../index.js';
+import { BETWEEN_TABLE, betweenWays, expectBetweenSurvived } from '../support/between-commits.js';
+import { expectCheckpointsSurvived } from '../support/checkpoint-rounds.js';
 import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
 import { kafkaOfFile } from '../support/kafka-of-file.js';
 import { KAFKA_USER, type KafkaServer } from '../support/kafka-server.js';
@@ -21,7 +23,7 @@ const SCHEMA = {
     { id: 2, name: 'device', required: false, type: 'string' },
   ],
 };
-const STOPS = sinkKills(4);
+const [STOPS, BETWEEN] = [sinkKills(4), sinkKills(2)];
 
 let kafka: KafkaServer;
 const kafkaFolder = kafkaOfFile((server) => (kafka = server));
@@ -123,6 +125,13 @@ const send = (
   { partition = 0, compression = 'none', padding = 0 }: Sent = {},
 ) => kafka.tool('send', topic, partition, from, to, compression, padding);
 
+/** Sends lines of JSON, each as a record. */
+async function sendLines(folder: string, topic: string, partition: number, lines: string): Promise<void> {
+  const file = join(folder, 'lines.ndjson');
+  writeFileSync(file, lines);
+  await kafka.tool('lines', topic, partition, file);
+}
+
 const sendValue = (topic: string, value: string | null) =>
   kafka.tool('value', topic, 0, value === null ? 'null' : Buffer.from(value).toString('base64'));
 
@@ -147,6 +156,38 @@ it(`stopped ${STOPS} times at random accesses while another run writes what is l
     args: ['iot.uplinks', '--kafka', kafka.brokers.join(','), '--topic', 'stopped', '--until-end'],
     offer: (from, to) => send('stopped', from, to),
   });
+});
+
+it.each(betweenWays('appends'))(
+  `killed ${BETWEEN} times between the commit of its table and the others', a sink of $name has each record once in all of them`,
+  async (way) => {
+    const topic = `between-${way.name.replaceAll(' ', '-')}`;
+    await kafka.tool('create', topic, 1);
+    const place = { name: 'of a topic', config: LOCAL_CONFIG, isLocal: true };
+    await expectBetweenSurvived(
+      way,
+      {
+        ...place,
+        source: ['--kafka', kafka.brokers.join(','), '--topic', topic, '--until-end'],
+        offer: (folder, lines) => sendLines(folder, topic, 0, lines),
+        positions: (lines) => [...lines.keys()],
+        finish: (library, _, options) =>
+          library.sinkKafka(BETWEEN_TABLE, { ...options, brokers: kafka.brokers, topic, until: 'end' }),
+      },
+      BETWEEN,
+    );
+  },
+);
+
+it('a host that consumes a topic, and is killed before, between and after its checkpoints, has each record in the table once', async () => {
+  await kafka.tool('create', 'host', 2);
+  const catalog = (folder: string) => ({
+    ...{ catalogUri: join(folder, 'catalog.db'), warehousePath: join(folder, 'warehouse') },
+  });
+  const place = { name: 'of a topic', config: LOCAL_CONFIG, isLocal: true, catalog };
+  const topic = { brokers: kafka.brokers, name: 'host' };
+  const offer = (folder: string, partition: number, lines: string) => sendLines(folder, 'host', partition, lines);
+  await expectCheckpointsSurvived({ ...place, topic, offer }, sinkKills(6));
 });
 
 it('a sink outlives its broker, which is killed while it reads, and drains on SIGTERM', async () => {
@@ -392,6 +433,37 @@ it('records that were deleted unread, by retention too, and a log that was cut s
   expect(await ids()).toEqual(
     [...range(0, 20), ...range(0, 20), ...range(0, 20), ...range(0, 20)].sort((a, b) => a - b),
   );
+});
+
+it('records that are deleted unread, and a log that is cut, stop a sink with both positions while it runs, too', {
+  timeout: 300_000,
+}, async () => {
+  const { start, ids } = await world();
+  /** Stops a sink that has read 20 records; it goes on when the rest is done. */
+  const stopped = async (topic: string, first: number, rest: () => Promise<unknown>) => {
+    await kafka.tool('create', topic, 1);
+    await send(topic, first, first + 20);
+    const running = start(topic);
+    await running.until(first + 20);
+    running.kill('SIGSTOP');
+    // What it has asked for by then is answered, without records.
+    await sleep(2_000);
+    await send(topic, first + 20, first + 60);
+    await rest();
+    running.kill('SIGCONT');
+    return await running.ended;
+  };
+  const deleted = await stopped('deleted-meanwhile', 0, () => kafka.tool('delete-records', 'deleted-meanwhile', 0, 30));
+  expect(deleted.stderr).toMatch(/deleted-meanwhile-0 up to offset 20 .* and the log begins at offset 30: /);
+  const cut = await stopped('cut-meanwhile', 20, async () => {
+    await kafka.kill();
+    rmSync(join(kafkaFolder, 'logs', 'cut-meanwhile-0'), { recursive: true });
+    await kafka.restart();
+    await send('cut-meanwhile', 80, 85);
+  });
+  expect(cut.stderr).toMatch(/cut-meanwhile-0 up to offset 20 .* and the log ends at offset 5: /);
+  expect([deleted.code, cut.code]).toEqual([4, 4]);
+  expect(await ids()).toEqual(range(0, 40));
 });
 
 it('records of partitions that a sink has seen, and of those added since, are missed if they go unread', async () => {

@@ -1,8 +1,8 @@
 /**
  * A sink on S3 (MinIO) with a REST catalog (Java's) whose answers are lost, whose requests are lost or arrive late, and whose processes end at any moment and
  * come back with an older checkpoint: each record is in the table once. PyIceberg reads whole batches in every snapshot.
- * `MORAINE_SINK_ROUNDS` rounds (1), from `MORAINE_SEED` on. Then the command, which is killed at `MORAINE_SINK_KILLS` random requests, and stopped while another one
- * takes over.
+ * `MORAINE_SINK_ROUNDS` rounds (1), from `MORAINE_SEED` on. Then the command, which is killed at `MORAINE_SINK_KILLS` random requests, also between the commits of a
+ * batch's tables, and stopped while another one takes over; and a host with checkpoints of its own, which is killed as often.
  */
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -15,6 +15,8 @@ import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { parsePartitionSpec } from '../../iceberg/index.js';
 import { openProject, type Project } from '../../project/index.js';
 import { IcebergSink, type SinkSnapshot } from '../../sink/index.js';
+import { betweenWays, expectBetweenSurvived, FROM_A_FILE } from '../support/between-commits.js';
+import { expectCheckpointsSurvived, FROM_FILES } from '../support/checkpoint-rounds.js';
 import { seed as askedSeed, numberIn } from '../support/environment.js';
 import { type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy.js';
 import { python } from '../support/python.js';
@@ -268,6 +270,27 @@ test(`stopped ${STOPS} times at random requests while another run writes what is
     offer: (from, to) => appendFile(join(folder, 'log'), killedLines(from, to)),
   });
   await expectWholeSnapshots(name);
+});
+
+const BETWEEN = sinkKills(2);
+test.each(betweenWays('appends'))(
+  `killed ${BETWEEN} times between the commit of its table and the others', a sink of $name has each record once in all of them`,
+  async (way) => {
+    const config = configOf(`between-${randomUUID().slice(0, 8)}`);
+    await expectBetweenSurvived(
+      way,
+      { ...{ name: 'on S3 with REST', config, isLocal: false }, ...FROM_A_FILE },
+      BETWEEN,
+    );
+  },
+);
+
+test('a host that is killed before, between and after its checkpoints has each record in the table once, and each batch in one snapshot', async () => {
+  const name = `host-${randomUUID().slice(0, 8)}`;
+  const storage = { roots: ['s3://lake'], options: { ...store.options } };
+  const catalog = () => ({ catalogUri: rest.uriOf(name), catalogType: 'rest' as const, storage });
+  const place = { name: 'on S3 with REST', config: configOf(name), isLocal: false, catalog };
+  await expectCheckpointsSurvived({ ...place, ...FROM_FILES }, sinkKills(6));
 });
 
 const first = askedSeed ?? Math.floor(Math.random() * 2 ** 31);

@@ -1,7 +1,8 @@
-// A host of the library's sink with checkpoints of its own: node checkpoint-host.mjs DIST FOLDER SEED
+// A host of the library's sink with checkpoints of its own: node checkpoint-host.mjs DIST FOLDER SEED '{"catalog": .., "topic": ..}'
 //
-// It reads FOLDER/a.ndjson and FOLDER/b.ndjson to their ends, each a partition of its source whose positions are numbers of lines, and keeps
-// its checkpoints in FOLDER/checkpoints: the next lines to read, and the sink's staged batches. A new process begins with the newest one.
+// It reads FOLDER/a.ndjson and FOLDER/b.ndjson to their ends, each a partition of its source whose positions are numbers of lines, or the two
+// partitions of a topic of Kafka, whose positions are offsets. It keeps its checkpoints in FOLDER/checkpoints: the next positions to read, and
+// the sink's staged batches. A new process begins with the newest one.
 // Each moment that it comes to is a line of standard output; MORAINE_DIE_AT="MOMENT N" kills it with SIGKILL when it comes there for the
 // N-th time.
 
@@ -10,7 +11,8 @@ import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [dist, folder, seed] = process.argv.slice(2);
+const [dist, folder, seed, place] = process.argv.slice(2);
+const { catalog, topic } = JSON.parse(place);
 const { jsonObjects, openIcebergSink } = await import(pathToFileURL(join(dist, 'index.js')).href);
 
 /** Lines that are given to the sink at once; they begin at multiples of this, also after an older checkpoint. */
@@ -59,16 +61,37 @@ async function saveCheckpoint({ number, next, sinkState }) {
   await rename(temporary, join(CHECKPOINTS, `${number}.json`));
 }
 
+/** Records of a file, by position. */
 const recordsOf = (partition) =>
   readFileSync(join(folder, `${partition}.ndjson`), 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
 
-const source = Object.fromEntries(SOURCE.map((partition) => [partition, recordsOf(partition)]));
+/** Records of the topic by position, from the next ones up to the ends that the partitions have now. */
+async function consumed(next) {
+  const { Consumer } = await import('@platformatic/kafka');
+  // In a group of its own: nobody waits for the session of a process that was killed.
+  const consumer = new Consumer({ clientId: 'host', groupId: `host-${process.pid}`, bootstrapBrokers: topic.brokers });
+  const ends = (await consumer.listOffsets({ topics: [topic.name] })).get(topic.name);
+  const records = SOURCE.map((_, partition) => Array.from({ length: Number(ends[partition]) }));
+  let left = SOURCE.reduce((sum, name, partition) => sum + Number(ends[partition]) - next[name], 0);
+  if (left > 0) {
+    const offsets = SOURCE.map((name, partition) => ({ topic: topic.name, partition, offset: BigInt(next[name]) }));
+    const stream = await consumer.consume({ topics: [topic.name], mode: 'manual', offsets, maxWaitTime: 100 });
+    for await (const { partition, offset, value } of stream) {
+      if (offset >= ends[partition]) continue;
+      records[partition][Number(offset)] = JSON.parse(value);
+      left -= 1;
+      if (left === 0) break;
+    }
+  }
+  await consumer.close(true);
+  return Object.fromEntries(SOURCE.map((name, partition) => [name, records[partition]]));
+}
+
 const { sink, close } = await openIcebergSink({
-  catalogUri: join(folder, 'catalog.db'),
-  warehousePath: join(folder, 'warehouse'),
+  ...catalog,
   tableName: 'iot.uplinks',
   batchSize: Infinity,
   batchIntervalSeconds: Infinity,
@@ -80,6 +103,10 @@ const next = { ...last.next };
 let { number } = last;
 if (last.sinkState !== undefined) await sink.restore(last.sinkState);
 reach('restored');
+const source =
+  topic === undefined
+    ? Object.fromEntries(SOURCE.map((partition) => [partition, recordsOf(partition)]))
+    : await consumed(next);
 
 async function read(partition, writer) {
   for (let pieces = random(MOST_PIECES + 1); pieces > 0; pieces -= 1) {

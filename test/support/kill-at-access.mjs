@@ -4,7 +4,8 @@
 //   MORAINE_ACCESS_ROOT     the folder; without it requests are counted
 //   MORAINE_KILL_AT         the number of the access; the first is 1
 //   MORAINE_ACCESS_BEGIN    a file; accesses before it exists do not count: those of the worker's start
-//   MORAINE_ACCESS_FROM     `NUMBER PATTERN`: the first access that counts is the link (the creation) of so many-th file with a name like that
+//   MORAINE_ACCESS_FROM     `NUMBER PATTERN`: the first access that counts is the link (the creation) of so many-th file with a name like that,
+//                           or so many-th request to a catalog like that (`METHOD ADDRESS`)
 //   MORAINE_FAULT_MARKER    a file that is created when the process dies; if it exists, the process lives
 //   MORAINE_FAULT_SIGNAL    another signal than SIGKILL: SIGSTOP stops the process there
 //   MORAINE_ACCESS_COUNT    a file that gets the number of accesses when the process ends
@@ -39,15 +40,19 @@ function reach() {
   process.kill(process.pid, signal);
 }
 
+/** Called before an access that may be the first that counts. */
+function meet(name) {
+  if (left === 0 || !new RegExp(pattern).test(name)) return;
+  left -= 1;
+  hasBegun ||= left === 0;
+}
+
 /** Accesses of a project whose files and catalog are on this machine. */
 function countFiles() {
   for (const name of ['open', 'stat', 'lstat', 'link', 'unlink', 'readdir', 'mkdir', 'rename']) {
     const real = fs.promises[name];
     fs.promises[name] = (path, ...rest) => {
-      if (name === 'link' && left > 0 && new RegExp(pattern).test(String(rest[0]))) {
-        left -= 1;
-        hasBegun ||= left === 0;
-      }
+      if (name === 'link') meet(String(rest[0]));
       if (String(path).startsWith(root)) reach();
       return real(path, ...rest);
     };
@@ -70,9 +75,10 @@ function countRequests() {
   };
   syncBuiltinESMExports();
   const { fetch } = globalThis;
-  globalThis.fetch = (...args) => {
+  globalThis.fetch = (address, init) => {
+    meet(`${init?.method ?? 'GET'} ${address}`);
     reach();
-    return fetch(...args);
+    return fetch(address, init);
   };
 }
 
