@@ -72,10 +72,10 @@ export class Lab {
     this.engine = engine;
   }
 
-  /** @param others further folders with tables to read */
-  static async open(others: readonly string[] = []): Promise<Lab> {
+  /** @param others further folders with tables to read @param arePointersInMemory as of {@link openTestStore} */
+  static async open(others: readonly string[] = [], arePointersInMemory = false): Promise<Lab> {
     const folder = await mkdtemp(join(tmpdir(), 'moraine-lab-'));
-    const { io, catalog } = await openTestStore(folder, { others });
+    const { io, catalog } = await openTestStore(folder, { others, arePointersInMemory });
     const engine = await openEngine({
       memoryLimitBytes: 512 * 2 ** 20,
       threads: 1,

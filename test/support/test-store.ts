@@ -81,9 +81,18 @@ export async function openTestStore(
     readonly others?: readonly string[];
     readonly clock?: Clock;
     readonly wrap?: (io: FileIO) => FileIO;
+    /** Which state of each table is the current one, is kept in memory: for tests of very many commits. */
+    readonly arePointersInMemory?: boolean;
   } = {},
 ): Promise<TestStore> {
-  const { name = 'main', root: only = folder, others = [], clock, wrap = (io) => io } = options;
+  const {
+    name = 'main',
+    root: only = folder,
+    others = [],
+    clock,
+    wrap = (io) => io,
+    arePointersInMemory = false,
+  } = options;
   const timed = clock === undefined ? {} : { clock };
   if (inObjects) {
     const root = `memory://store/${randomUUID()}`;
@@ -104,6 +113,10 @@ export async function openTestStore(
   }
   const io = wrap(new LocalFileIO({ roots: [only, ...others], createRoots: true }));
   const warehouse = join(folder, 'warehouse');
+  if (arePointersInMemory) {
+    const pointers = new MemoryPointers();
+    return { io, warehouse, catalog: openMemoryCatalog({ name, pointers, io, warehouse, reach: OPEN_GATE, ...timed }) };
+  }
   const catalog = await openSqlCatalog({ name, uri: join(folder, 'catalog.db'), warehouse, io, ...timed });
   return { io, warehouse, catalog };
 }
