@@ -89,6 +89,8 @@ export class KafkaServer {
   /** Starts it, or again after `kill`; nothing if it runs. */
   async restart(): Promise<void> {
     if (this.#process !== undefined && this.#process.exitCode === null && this.#process.signalCode === null) return;
+    // Tests of another server would wait for what never happens there.
+    if (await listens(this.#port)) throw new Error(`another process has taken Kafka's port ${this.#port}`);
     this.#process = spawn('java', [...this.#java, 'kafka.Kafka', this.#settings], { stdio: 'ignore' });
     while (!(await listens(this.#port))) {
       if (this.#process.exitCode !== null) throw new Error(`Kafka ended with code ${this.#process.exitCode}`);
