@@ -25,6 +25,7 @@ import { type CrashingRun, type CrashLab, type CrashSite, crashLabs, rowsOf } fr
 import { maintenanceDepsAt, materializationDepsAt } from '../support/crash-site-deps.js';
 import { expectIntact } from '../support/intact-table.js';
 import { SOURCE, SOURCE_SCHEMA, VIEW } from '../support/materialization-lab.js';
+import { upTo } from '../support/up-to.js';
 
 const LIMIT_MS = 1_800_000;
 const EVERY = process.env['MORAINE_CRASH_POINTS'] === 'all' ? 1 : 5;
@@ -33,8 +34,6 @@ const NOW_US = 1_000_000n * 1_000_000n;
 
 /** Key, second and value. */
 type Row = readonly [k: number, at: number, v: number];
-
-const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 
 async function push(site: CrashSite, rows: readonly Row[]): Promise<void> {
   const values = rows.map(([k, at, v]) => `(${k}::BIGINT, ${v}::DOUBLE, make_timestamptz(${at * 1e6}), NULL)`);

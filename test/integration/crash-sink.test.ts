@@ -11,6 +11,7 @@ import { type CrashingRun, type CrashLab, crashLabs } from '../support/crash-lab
 import { expectIntact } from '../support/intact-table.js';
 import { span } from '../support/sink-world.js';
 import { FIXTURE_TABLE, IDENTIFIER } from '../support/table-fixture.js';
+import { upTo } from '../support/up-to.js';
 
 const LIMIT_MS = 1_800_000;
 const openLab = crashLabs();
@@ -18,8 +19,6 @@ const openLab = crashLabs();
 const [STEP, BATCHES] = [4, 3];
 /** The second partition's ids begin here. */
 const SECOND = 1000;
-
-const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 
 /** Two batches by way of the host's checkpoints, that of the sink and those of its writers, and one that is committed at once. */
 const stream: CrashingRun = async ({ catalog, io, engine }, history) => {

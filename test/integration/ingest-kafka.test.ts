@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { jsonLines } from '../support/cli.js';
 import { IS_LONG_FORM } from '../support/environment.js';
-import { ingestProject, upTo } from '../support/ingest-project.js';
+import { ingestProject } from '../support/ingest-project.js';
 import { kafkaOfFile } from '../support/kafka-of-file.js';
 import { KAFKA_USER, type KafkaServer } from '../support/kafka-server.js';
+import { upTo } from '../support/up-to.js';
 
 let kafka: KafkaServer;
 kafkaOfFile((server) => (kafka = server));

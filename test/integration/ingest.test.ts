@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { jsonLines } from '../support/cli.js';
 import { IS_LONG_FORM } from '../support/environment.js';
-import { ingestProject, upTo } from '../support/ingest-project.js';
+import { ingestProject } from '../support/ingest-project.js';
 import { KILL_AT_ACCESS, SINK_KILLS_ASKED } from '../support/sink-kills.js';
+import { upTo } from '../support/up-to.js';
 
 const ID = 'ingest/iot.uplinks/files';
 

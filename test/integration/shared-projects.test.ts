@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CreateMultipartUploadCommand, HeadObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { jsonLines, moraine } from '../support/cli.js';
-import { expectSameAsOnFiles, NIGHTLY_SCALE } from '../support/demo.js';
+import { expectSameAsOnFiles } from '../support/demo.js';
 import { IS_LONG_FORM } from '../support/environment.js';
 import { startGlue } from '../support/glue-server.js';
 import { startPostgres } from '../support/postgres-server.js';
@@ -109,8 +109,8 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
   expect(left.filter((name) => /parquet|avro|metadata/.test(name))).toEqual([]);
 });
 
-// PostgreSQL and Glue at night, with the demo or without; other tests have workers, faults and rights on them.
-if (IS_LONG_FORM || NIGHTLY_SCALE !== undefined)
+// PostgreSQL and Glue at night; other tests have workers, faults and rights on them.
+if (IS_LONG_FORM)
   test('a project on S3 with a PostgreSQL database makes the rows that it makes on local files, also for PyIceberg', async () => {
     const postgres = await startPostgres();
     try {
@@ -146,7 +146,7 @@ test('a project on S3 with a REST server makes the rows that it makes on local f
   }
 });
 
-if (IS_LONG_FORM || NIGHTLY_SCALE !== undefined)
+if (IS_LONG_FORM)
   test('a project on S3 with AWS Glue makes the rows that it makes on local files, also for PyIceberg', async () => {
     const glue = await startGlue(server);
     try {

@@ -3,7 +3,8 @@ import { appendFileSync, copyFileSync, renameSync, writeFileSync } from 'node:fs
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { moraine } from '../support/cli.js';
-import { idLines as lines, followedProject as project, upTo } from '../support/followed-runs.js';
+import { idLines as lines, followedProject as project } from '../support/followed-runs.js';
+import { upTo } from '../support/up-to.js';
 
 it('a file that comes later and grows is read on by whole lines, and SIGTERM commits what was read', async () => {
   const { file, ids, snapshots, follow } = await project();

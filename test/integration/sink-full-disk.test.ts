@@ -4,9 +4,10 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { moraine } from '../support/cli.js';
-import { type FollowedProject, followedProject, idLines, upTo } from '../support/followed-runs.js';
+import { type FollowedProject, followedProject, idLines } from '../support/followed-runs.js';
 import { readOnlyDisk, type SmallDisk, smallDisk } from '../support/small-disk.js';
 import { temporaryFolder } from '../support/temp-folder.js';
+import { upTo } from '../support/up-to.js';
 
 const MIB = 2 ** 20;
 const LIMIT_MS = 300_000;

@@ -7,7 +7,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { SinkKafkaOptions, SinkKafkaProgress, SinkKafkaResult } from '../../client/index.js';
 import { createMoraine } from '../../index.js';
 import { BETWEEN_TABLE, betweenWays, expectBetweenSurvived } from '../support/between-commits.js';
-import { expectCheckpointsSurvived } from '../support/checkpoint-rounds.js';
+import { expectCheckpointsSurvived, ON_FILES } from '../support/checkpoint-rounds.js';
 import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
 import { kafkaOfFile } from '../support/kafka-of-file.js';
 import { KAFKA_USER, type KafkaServer } from '../support/kafka-server.js';
@@ -181,13 +181,9 @@ it.each(betweenWays('appends'))(
 
 it('a host that consumes a topic, and is killed before, between and after its checkpoints, has each record in the table once', async () => {
   await kafka.tool('create', 'host', 2);
-  const catalog = (folder: string) => ({
-    ...{ catalogUri: join(folder, 'catalog.db'), warehousePath: join(folder, 'warehouse') },
-  });
-  const place = { name: 'of a topic', config: LOCAL_CONFIG, isLocal: true, catalog };
   const topic = { brokers: kafka.brokers, name: 'host' };
   const offer = (folder: string, partition: number, lines: string) => sendLines(folder, 'host', partition, lines);
-  await expectCheckpointsSurvived({ ...place, topic, offer }, sinkKills(6));
+  await expectCheckpointsSurvived({ name: 'of a topic', ...ON_FILES, topic, offer }, sinkKills(6));
 });
 
 it('a sink outlives its broker, which is killed while it reads, and drains on SIGTERM', async () => {

@@ -11,6 +11,7 @@ import { numberIn } from '../support/environment.js';
 import { rejectionCode } from '../support/error-code.js';
 import { lookAt } from '../support/table-look.js';
 import { temporaryFolder } from '../support/temp-folder.js';
+import { upTo } from '../support/up-to.js';
 
 const SCHEMA = {
   type: 'struct',
@@ -41,8 +42,6 @@ async function project() {
   await ok('table', 'create', 'iot.uplinks', '--schema', 'schema.json', '--partition', 'day(at), bucket[2](device)');
   return { folder, ok, ids: (await lookAt(folder)).ids };
 }
-
-const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, id) => id);
 
 /** `MORAINE_SINK_ROUNDS` (1): in each the kills come at other moments. */
 const rounds = Array.from({ length: numberIn('MORAINE_SINK_ROUNDS', /^[1-9]\d{0,3}$/) ?? 1 }, (_, round) => round);

@@ -27,6 +27,7 @@ import { expectStopsSurvived } from '../support/stopped-runs.js';
 import { lookInto } from '../support/table-look.js';
 import { schemaOf } from '../support/table-world.js';
 import { temporaryFolder } from '../support/temp-folder.js';
+import { upTo } from '../support/up-to.js';
 
 let store: ServerWithUsers;
 let rest: RestServer;
@@ -213,7 +214,6 @@ async function round(seed: number): Promise<void> {
 async function expectOnce(uri: string): Promise<void> {
   const lake = { type: 'rest', uri, ...store.options };
   const read = await python<Record<string, number[]>>('read_snapshots.py', JSON.stringify(lake), 'iot.t');
-  const upTo = (count: number): number[] => Array.from({ length: count }, (_, id) => id);
   const of = (count: number): number[] => [...upTo(count), ...upTo(count).map((id) => id + ID_OF_B)];
   const snapshots = Object.values(read).toSorted((one, other) => one.length - other.length);
   for (const ids of snapshots) {
@@ -240,7 +240,7 @@ async function expectWholeSnapshots(name: string): Promise<void> {
   const lake = { type: 'rest', uri: rest.uriOf(name), ...store.options };
   const read = await python<Record<string, number[]>>('read_snapshots.py', JSON.stringify(lake), KILLED_TABLE);
   for (const ids of Object.values(read)) {
-    expect(ids).toEqual(Array.from({ length: ids.length }, (_, id) => id));
+    expect(ids).toEqual(upTo(ids.length));
     expect(ids.length % 50).toBe(0);
   }
 }

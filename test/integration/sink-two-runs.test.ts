@@ -4,9 +4,10 @@
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { followedProject, idLines, upTo } from '../support/followed-runs.js';
+import { followedProject, idLines } from '../support/followed-runs.js';
 import { sinkKills } from '../support/sink-kills.js';
 import { expectStopsSurvived } from '../support/stopped-runs.js';
+import { upTo } from '../support/up-to.js';
 
 const STOPS = sinkKills(6);
 /** Importing the number made it shorter. */

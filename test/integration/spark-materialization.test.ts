@@ -10,7 +10,7 @@ import { SPARK_TABLES, sparkMetadata, unpackSparkTables } from '../support/spark
 const TABLES = ['evolved_spec', 'avro_gzip', 'avro_snappy', 'avro_zstd', 'avro_uncompressed'];
 
 test.each(TABLES)('%s', async (name) => {
-  const lab = await Lab.open([unpackSparkTables()]);
+  const lab = await Lab.open({ others: [unpackSparkTables()] });
   onTestFinished(() => lab.close());
   lab.view = { ...VIEW, source: { table: 'spark.source', timestampField: 'at' }, features: [{ name: 'text' }] };
   lab.joinKeys = ['id'];

@@ -161,11 +161,11 @@ function meeting(size: number, act: () => Promise<void>): () => Promise<void> {
   };
 }
 
-/** The step in which most workflows commit, or all. */
-const OUTAGES = Array.from({ length: MOST_STEPS }, (_, index) => [
-  index + 1,
-  index === 2 ? LONG_OUTAGE_SECONDS : 3,
-]).slice(...(IS_LONG_FORM ? [0] : [2, 3]));
+/** In which most workflows commit. */
+const COMMIT_STEP = 3;
+const OUTAGES = Array.from({ length: MOST_STEPS }, (_, index) => index + 1)
+  .filter((step) => IS_LONG_FORM || step === COMMIT_STEP)
+  .map((step) => [step, step === COMMIT_STEP ? LONG_OUTAGE_SECONDS : 3]);
 
 describe('the Temporal server is killed and comes back on its database', () => {
   test.each(OUTAGES)(

@@ -46,7 +46,7 @@ const SELDOM = [
 test(`decoded rows answer like statements in worlds of seed ${SEED}`, {
   timeout: Math.max(timeLimit(TIME_LIMIT), (WORLDS / 300) * TIME_LIMIT),
 }, async () => {
-  const lab = await Lab.open([], true);
+  const lab = await Lab.open({ arePointersInMemory: true });
   const counts: Counts = { told: 0, sure: 0, unsure: 0, old: 0, hits: 0, evictions: 0, carried: 0, did: new Map() };
   try {
     const indexes = ONLY === undefined ? Array.from({ length: WORLDS }, (_, index) => index) : [ONLY];

@@ -18,6 +18,7 @@ import { seed as askedSeed } from './environment.js';
 import { KILL_AT_ACCESS, SINK_KILLS_ASKED } from './sink-kills.js';
 import { lookInto } from './table-look.js';
 import { temporaryFolder } from './temp-folder.js';
+import { upTo } from './up-to.js';
 
 /** The sink's own table. */
 export const BETWEEN_TABLE = 'iot.uplinks';
@@ -48,7 +49,7 @@ export interface BetweenPlace {
   readonly finish: (library: Moraine, folder: string, options: BetweenOptions) => Promise<unknown>;
 }
 
-/** Of a sink of the library. */
+/** Options of the library's sink. */
 export interface BetweenOptions {
   readonly batchSize: number;
   readonly deadLetters: string;
@@ -67,7 +68,6 @@ export const FROM_A_FILE = {
   finish: (library, folder, options) => library.sinkFiles(BETWEEN_TABLE, [join(folder, 'log')], options),
 } satisfies Partial<BetweenPlace>;
 
-const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 const isBad = (id: number): boolean => id % 7 === 3;
 /** Seconds since the first, no two of them equal; within a batch in no order. */
 const second = (id: number): number => 20 * Math.floor(id / BATCH) + (((id % BATCH) * 7) % BATCH);
@@ -87,7 +87,7 @@ const newest = (batches: number): readonly (number | null)[] =>
 const badPositions = ({ positions }: BetweenPlace, batches: number): readonly number[] =>
   positions(upTo(batches * BATCH).map(line)).filter((_, id) => isBad(id));
 
-/** How a sink writes. */
+/** A sink that appends, or one that upserts. */
 export interface BetweenWay {
   readonly name: string;
   readonly version: 2 | 3;

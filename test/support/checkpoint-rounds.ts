@@ -18,7 +18,7 @@ import { Random } from '../worlds/random.js';
 import { DIST } from './cli.js';
 import { seed as askedSeed } from './environment.js';
 import { projectRoot } from './paths.js';
-import { KILL_AT_ACCESS } from './sink-kills.js';
+import { KILL_AT_ACCESS, LOCAL_CONFIG } from './sink-kills.js';
 import { schemaOf } from './table-world.js';
 import { temporaryFolder } from './temp-folder.js';
 
@@ -49,6 +49,13 @@ export interface CheckpointPlace {
   /** Gives the source lines. @param partition its number */
   readonly offer: (folder: string, partition: number, lines: string) => Promise<unknown>;
 }
+
+/** Table and catalog are in the host's folder. */
+export const ON_FILES = {
+  config: LOCAL_CONFIG,
+  isLocal: true,
+  catalog: (folder) => ({ catalogUri: join(folder, 'catalog.db'), warehousePath: join(folder, 'warehouse') }),
+} satisfies Partial<CheckpointPlace>;
 
 /** The lines of a partition are a file of the folder. */
 export const FROM_FILES = {

@@ -13,7 +13,7 @@ import { type CatalogUnderTest, configuredFolder, expectNoSecrets, expectSameLif
 import { temporaryFolder } from './temp-folder.js';
 
 /** Of `.ci/nightly`, which runs all of it. */
-export const NIGHTLY_SCALE = process.env['MORAINE_DEMO_SCALE'];
+const NIGHTLY_SCALE = process.env['MORAINE_DEMO_SCALE'];
 const SCALE = NIGHTLY_SCALE ?? '0.02';
 
 /** Runs the demo to its end, on a Temporal server of its own. */

@@ -22,8 +22,6 @@ const SCHEMA = {
 export const idLines = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, index) => `{"id":${from + index}}\n`).join('');
 
-export const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, id) => id);
-
 interface Progress {
   readonly committedRows: number;
   readonly committedBatches: number;

@@ -5,17 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject, onTestFinished } from 'vitest';
 import { createMoraine } from '../../client/index.js';
 import { moraine, moraineOk } from './cli.js';
-import { lookAt } from './table-look.js';
+import { LOOK_CONFIG, lookAt } from './table-look.js';
 import { temporaryFolder } from './temp-folder.js';
 import { testSettings } from './temporal.js';
+import { upTo } from './up-to.js';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.js';
 
 const COLUMNS = [
   { id: 1, name: 'id', required: true, type: 'long' },
   { id: 2, name: 'device', required: false, type: 'string' },
 ];
-
-export const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, id) => id);
 
 /**
  * Workers are killed when the test has finished.
@@ -68,8 +67,7 @@ ${worker}`,
     return started;
   };
   // In this process: a command for each look would take a core from what is looked at.
-  const catalogs = { local: { uri: 'catalog.db', warehouse: 'warehouse' } };
-  const watching = await createMoraine({ cwd: folder, config: { catalogs, temporal: { address, taskQueue } } });
+  const watching = await createMoraine({ cwd: folder, config: { ...LOOK_CONFIG, temporal: { address, taskQueue } } });
   onTestFinished(() => watching.close());
   const status = () => watching.ingestStatus(id);
   const untilStep = async (step: string) => {

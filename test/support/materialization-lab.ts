@@ -72,10 +72,11 @@ export class Lab {
     this.engine = engine;
   }
 
-  /** @param others further folders with tables to read @param arePointersInMemory as of {@link openTestStore} */
-  static async open(others: readonly string[] = [], arePointersInMemory = false): Promise<Lab> {
+  /** @param options of {@link openTestStore}; others: further folders with tables to read */
+  static async open(options: { others?: readonly string[]; arePointersInMemory?: boolean } = {}): Promise<Lab> {
+    const { others = [] } = options;
     const folder = await mkdtemp(join(tmpdir(), 'moraine-lab-'));
-    const { io, catalog } = await openTestStore(folder, { others, arePointersInMemory });
+    const { io, catalog } = await openTestStore(folder, options);
     const engine = await openEngine({
       memoryLimitBytes: 512 * 2 ** 20,
       threads: 1,

@@ -16,6 +16,7 @@ import { liveRows } from './compaction-lab.js';
 import { seed as askedSeed, numberIn } from './environment.js';
 import { projectRoot } from './paths.js';
 import { temporaryFolder } from './temp-folder.js';
+import { upTo } from './up-to.js';
 
 /** Loaded into a process with `--import`; its head says how it is told when. */
 export const KILL_AT_ACCESS = pathToFileURL(join(projectRoot, 'test/support/kill-at-access.mjs')).href;
@@ -49,8 +50,6 @@ export interface KilledSink {
   /** Gives the source records of a partition, with the ids from one up to another. @param folder the project's */
   readonly offer: (folder: string, partition: number, from: number, to: number) => Promise<unknown>;
 }
-
-const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, id) => id);
 
 /** Ids of the rows of the table's current snapshot, in order; those of local files are read past our own scan. */
 async function idsOf(project: Project, table: Table, { isLocal }: KilledSink): Promise<readonly number[]> {

@@ -11,6 +11,7 @@ import { Random } from '../worlds/random.js';
 import { moraineOk, startMoraine } from './cli.js';
 import { seed as askedSeed } from './environment.js';
 import { KILL_AT_ACCESS } from './sink-kills.js';
+import { upTo } from './up-to.js';
 
 /** Records of a batch. */
 export const STOPPED_BATCH = 50;
@@ -30,8 +31,6 @@ export interface StoppedRuns {
   /** Rows of each snapshot that has added some. */
   readonly added: () => Promise<readonly number[]>;
 }
-
-const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, id) => id);
 
 /** Stops runs at accesses that are spread over a whole one, in random order: each record is in the table once, each batch in one snapshot. */
 export async function expectStopsSurvived(what: string, runs: StoppedRuns): Promise<void> {

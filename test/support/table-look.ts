@@ -3,7 +3,11 @@ import { onTestFinished } from 'vitest';
 import { openProject, type Project } from '../../project/index.js';
 import { liveRows } from './compaction-lab.js';
 
-const CONFIG = { catalogs: { local: { uri: 'catalog.db', warehouse: 'warehouse' } }, engine: { threads: 1 } };
+/** Of a project with the catalog `catalog.db` and the warehouse `warehouse`. */
+export const LOOK_CONFIG = {
+  catalogs: { local: { uri: 'catalog.db', warehouse: 'warehouse' } },
+  engine: { threads: 1 },
+};
 
 /** @returns the ids of the rows, in order; the summaries of the snapshots, oldest first; and of those that have added rows, how many */
 export function lookInto(project: Project, name: string) {
@@ -17,9 +21,9 @@ export function lookInto(project: Project, name: string) {
   return { ids, summaries, added };
 }
 
-/** The same of a project with the catalog `catalog.db` and the warehouse `warehouse`. */
+/** The same of a project with {@link LOOK_CONFIG}. */
 export async function lookAt(folder: string, name = 'iot.uplinks') {
-  const project = await openProject({ cwd: folder, config: CONFIG });
+  const project = await openProject({ cwd: folder, config: LOOK_CONFIG });
   onTestFinished(() => project.close());
   return lookInto(project, name);
 }

@@ -16,7 +16,7 @@ export interface StartForm {
   readonly input: string;
 }
 
-/** Of a tab of a run: the run. */
+/** The address of the run that a tab belongs to. */
 const parentOf = (url: string): string => url.slice(0, url.lastIndexOf('/'));
 
 export class TemporalUi {

@@ -7,6 +7,7 @@ import type { Engine } from '../../../engine/index.js';
 import { FollowedFiles } from '../../../sink/files/follow-files.js';
 import type { IcebergSink } from '../../../sink/index.js';
 import { openSinkEngine, SinkWorld } from '../../support/sink-world.js';
+import { upTo } from '../../support/up-to.js';
 
 let engine: Engine;
 let close: () => Promise<void>;
@@ -28,8 +29,6 @@ beforeEach(() => {
 
 const lines = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, index) => `{"id":${from + index},"category":"c","amount":1}\n`).join('');
-const upTo = (end: number): readonly number[] => Array.from({ length: end }, (_, id) => id);
-
 /** Reads in the background, until it is stopped. */
 function following(sink: IcebergSink, maxLines: number) {
   const [controller, notices] = [new AbortController(), [] as string[]];

@@ -8,6 +8,7 @@ import type { SinkSnapshot } from '../../../sink/index.js';
 import { Coordinator } from '../../../sink/protocol/coordinator.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { type CommitFault, listed, openSinkEngine, records, SinkWorld, span } from '../../support/sink-world.js';
+import { upTo } from '../../support/up-to.js';
 
 let engine: Engine;
 let close: () => Promise<void>;
@@ -16,7 +17,6 @@ beforeAll(async () => {
 });
 afterAll(() => close());
 
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
 const lost = () => new MoraineError('COMMIT_STATE_UNKNOWN', 'The answer was lost.');
 
 describe('a batch', () => {

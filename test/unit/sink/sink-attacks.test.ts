@@ -9,6 +9,7 @@ import { Coordinator } from '../../../sink/protocol/coordinator.js';
 import { failureOf, rejectionCode } from '../../support/error-code.js';
 import { openSinkEngine, records, SinkWorld, span } from '../../support/sink-world.js';
 import { FIXTURE_TABLE, IDENTIFIER } from '../../support/table-fixture.js';
+import { upTo } from '../../support/up-to.js';
 
 let engine: Engine;
 let close: () => Promise<void>;
@@ -17,7 +18,6 @@ beforeAll(async () => {
 });
 afterAll(() => close());
 
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
 const unavailable = () => new MoraineError('CATALOG_UNAVAILABLE', 'The catalog does not answer.');
 const PROPERTY = 'moraine.sink.s';
 

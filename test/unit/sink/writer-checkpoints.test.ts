@@ -9,6 +9,7 @@ import { loadTable, readSnapshotManifests } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { listed, openSinkEngine, records, SinkWorld, span } from '../../support/sink-world.js';
 import { IDENTIFIER } from '../../support/table-fixture.js';
+import { upTo } from '../../support/up-to.js';
 
 const DEAD = { namespace: ['ns'], name: 'dead' };
 let engine: Engine;
@@ -18,7 +19,6 @@ beforeAll(async () => {
 });
 afterAll(() => close());
 
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
 const kept = (state: WriterSnapshot) => JSON.parse(JSON.stringify(state)) as WriterSnapshot;
 
 /** The checkpoint of all writers, one after the other, as a host keeps it. */
